@@ -1,0 +1,259 @@
+"""The words in which a test cell is written.
+
+A :class:`Check` is data: which of the learner's names is called, on which inputs, compared with what,
+worth how many points, and which sentence belongs to which mistake. Nothing here runs anybody's code. That is
+why one declaration serves the notebook, a page in the browser, and a grader that keeps the learner's function in
+another process.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+Size = str | int
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A random input that is not drawn yet.
+
+    Args:
+        sample: turns a generator and a shape into values.
+        shape: axes by name (``"batch"``) or by length (``3``).
+    """
+
+    sample: Callable[[np.random.Generator, tuple[int, ...]], Any]
+    shape: tuple[Size, ...]
+
+
+def normal(*shape: Size, scale: float = 1.0) -> Draw:
+    """Declare normally distributed numbers of mean 0 and standard deviation ``scale``."""
+    return Draw(lambda rng, size: scale * rng.standard_normal(size), shape)
+
+
+def uniform(low: float, high: float, *shape: Size) -> Draw:
+    """Declare uniform numbers in ``[low, high)``."""
+    return Draw(lambda rng, size: rng.uniform(low, high, size), shape)
+
+
+def integers(low: int, high: int, *shape: Size) -> Draw:
+    """Declare whole numbers in ``[low, high)``; one number if no axis is named."""
+    return Draw(lambda rng, size: rng.integers(low, high, size) if size else _one(rng, low, high), shape)
+
+
+def _one(rng: np.random.Generator, low: int, high: int) -> int:
+    return int(rng.integers(low, high))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done with the result of the first call: ``call``, ``read`` or ``pull``."""
+
+    kind: str
+    name: str = ""
+    args: tuple[Any, ...] = ()
+
+
+def call(method: str, *args: Any) -> Step:
+    """Declare a call of a method of the object that the first call returned."""
+    return Step("call", method, args)
+
+
+def read(attribute: str) -> Step:
+    """Declare a look at an attribute of the object that the first call returned."""
+    return Step("read", attribute)
+
+
+def pull(*gradients: Any) -> Step:
+    """Declare a call of the pullback: the second item that the first call returned."""
+    return Step("pull", "", gradients)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input with nothing left to draw.
+
+    Args:
+        args: arguments of the first call, or ``None`` where the name itself is the value.
+        then: steps done with the result; if there are any, their results are what is compared.
+        raises: name of the exception that is the right answer here, or ``""``.
+    """
+
+    args: tuple[Any, ...] | None
+    then: tuple[Step, ...] = ()
+    raises: str = ""
+
+    @property
+    def size(self) -> int:
+        """Count the numbers in the input, so that the smallest failing one can be shown."""
+        return sum(np.size(a) for a in (self.args or ())) + sum(
+            np.size(a) for step in self.then for a in step.args
+        )
+
+
+def given(*args: Any, then: Sequence[Step] = (), raises: type[Exception] | None = None) -> Case:
+    """Declare a fixed input; lists become float arrays.
+
+    Args:
+        args: what the learner's name is called with.
+        then: steps on the result, for classes and pullbacks.
+        raises: the exception that bad input must raise.
+    """
+    steps = tuple(replace(step, args=_arrays(step.args)) for step in then)
+    return Case(_arrays(args), steps, raises.__name__ if raises else "")
+
+
+def value() -> Case:
+    """Declare that the learner's name holds the answer itself and is not called."""
+    return Case(None)
+
+
+def _arrays(args: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(np.array(a, dtype=float) if isinstance(a, list) else a for a in args)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Inputs that are drawn from a seed; see :func:`drawn`."""
+
+    args: tuple[Any, ...]
+    then: tuple[Step, ...]
+    times: int
+    sizes: Mapping[str, int]
+
+    def cases(self, rng: np.random.Generator) -> list[Case]:
+        """Draw the inputs.
+
+        Axes of different names get different lengths: equal ones would hide a sum over the wrong axis.
+        """
+        made = []
+        for _ in range(self.times):
+            lengths = dict(self.sizes)
+            free = [int(n) for n in rng.permutation(np.arange(2, 10))]
+            free = [n for n in free if n not in lengths.values()]
+
+            def fill(arg: Any, lengths: dict[str, int] = lengths, free: list[int] = free) -> Any:
+                if not isinstance(arg, Draw):
+                    return arg
+                shape = []
+                for axis in arg.shape:
+                    if isinstance(axis, str) and axis not in lengths:
+                        lengths[axis] = free.pop()
+                    shape.append(lengths[axis] if isinstance(axis, str) else axis)
+                return arg.sample(rng, tuple(shape))
+
+            args = tuple(fill(a) for a in self.args)
+            then = tuple(replace(s, args=tuple(fill(a) for a in s.args)) for s in self.then)
+            made.append(Case(args, then))
+        return made
+
+
+def drawn(
+    *args: Any,
+    then: Sequence[Step] = (),
+    times: int = 3,
+    sizes: Mapping[str, int] | None = None,
+) -> Drawn:
+    """Declare inputs that are drawn from a seed.
+
+    Args:
+        args: :func:`normal`, :func:`uniform`, :func:`integers`, or fixed values.
+        then: steps on the result, with draws among their arguments if wanted.
+        times: how many inputs are drawn.
+        sizes: lengths of named axes; the others are drawn from 2 to 9.
+    """
+    return Drawn(args, tuple(then), times, dict(sizes or {}))
+
+
+@dataclass(frozen=True)
+class Check:
+    """One graded statement about one of the learner's names.
+
+    Args:
+        name: the name that the learner defines.
+        what: the statement, as the end of "``name`` ...": "adds the bias".
+        on: inputs, from :func:`given`, :func:`drawn` or :func:`value`.
+        against: dotted path of the reference, ``"dlcourse.neurons.neuron.weighted_sum"``.
+        accept: instead of a reference: gets the learner's value and the arguments, and returns ``None`` or the
+            sentence that says what is wrong.
+        points: what the statement is worth; all of it or nothing.
+        mistakes: sentence for the learner, and the wrong value it belongs to, written as a function of the reference
+            and the arguments: ``{"You left out the bias b.": lambda right, x, w, b: right(x, w, 0.0)}``.
+        rtol: relative tolerance; 1e-4 at least where the learner answers in float32.
+        atol: absolute tolerance; 1e-5 at least where the learner answers in float32.
+        dtype: whether the result must have the reference's dtype.
+        quiet: whether a NumPy warning, such as an overflow, is a mistake.
+        forbid: dotted names that the answer may not use, ``("scipy.special.softmax",)``.
+        loops: whether Python loops and comprehensions are allowed in the answer.
+        builds_on: the learner's earlier names that this one may call, with the references that stand in for them if the
+            answer fails with the learner's own, so that a mistake costs its own task only.
+    """
+
+    name: str
+    what: str
+    on: Sequence[Case | Drawn]
+    against: str = ""
+    accept: Callable[..., str | None] | None = None
+    points: float = 1.0
+    mistakes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    rtol: float = 1e-6
+    atol: float = 1e-8
+    dtype: bool = False
+    quiet: bool = False
+    forbid: Sequence[str] = ()
+    loops: bool = True
+    builds_on: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if bool(self.against) == (self.accept is not None):
+            raise ValueError(
+                f"Check {self.name!r} needs exactly one of against= and accept=: name the reference, "
+                "or give the function that judges the value"
+            )
+        if not self.on or self.points <= 0:
+            raise ValueError(
+                f"Check {self.name!r} needs at least one input in on= and points above 0, "
+                f"got {len(self.on)} inputs and {self.points} points"
+            )
+
+    def again(self, what: str, *, on: Sequence[Case | Drawn], points: float) -> Check:
+        """Declare the same check on other inputs, as a hidden check does."""
+        return replace(self, what=what, on=on, points=points)
+
+    def cases(self, seed: int | None = None) -> list[Case]:
+        """Draw what is left to draw.
+
+        Args:
+            seed: the same seed gives the same inputs; without one it follows from the check's own words, so that a
+                notebook run twice says the same thing twice.
+        """
+        own = zlib.crc32(f"{self.name}: {self.what}".encode())
+        rng = np.random.default_rng([own, seed or 0])
+        made: list[Case] = []
+        for entry in self.on:
+            made += entry.cases(rng) if isinstance(entry, Drawn) else [entry]
+        return made
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A classic mistake, for the file ``exercises/<part>/<chapter>_mistakes.py``.
+
+    Args:
+        task: ``grade_id`` of the solution cell that ``code`` replaces.
+        name: what went wrong, in a few words.
+        code: the wrong answer, whole.
+        loses: points lost by ``grade_id`` of the check cell; cells that are not named lose nothing.
+        told: what the report of each losing cell must contain.
+    """
+
+    task: str
+    name: str
+    code: str
+    loses: Mapping[str, float]
+    told: str

@@ -1,0 +1,307 @@
+"""The half of a check that knows the answer.
+
+It compares what :mod:`dlcourse.checks.observe` wrote down with the reference, and finds the sentence that helps: first
+the mistakes that the check declares, then what can be seen from the numbers alone (a factor, a sign, a shape). It never
+calls the learner's code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlcourse.checks.declare import Case, Check
+from dlcourse.checks.observe import Observation, observe, plain
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found.
+
+    Args:
+        name: the learner's name that was checked.
+        what: the statement that was checked.
+        passed: whether it holds.
+        points: points earned.
+        total: points possible.
+        message: what is wrong, in one sentence; where it passed, a remark or ``""``.
+        example: the smallest failing input with what was expected and what came; ``""`` if there is none to show.
+    """
+
+    name: str
+    what: str
+    passed: bool
+    points: float
+    total: float
+    message: str = ""
+    example: str = ""
+
+
+def reference(path: str) -> Any:
+    """Import the object that a dotted path names.
+
+    Args:
+        path: module and attribute, ``"dlcourse.neurons.neuron.weighted_sum"``.
+
+    Raises:
+        LookupError: if there is no such module or attribute.
+    """
+    module, _, attribute = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise LookupError(
+            f"a check compares with {path!r}, which cannot be imported ({error}): correct against="
+        ) from error
+
+
+def judge(check: Check, cases: Sequence[Case], seen: Sequence[Observation]) -> Verdict:
+    """Compare observations with the reference.
+
+    Args:
+        check: the declaration.
+        cases: the inputs, from ``check.cases(seed)``.
+        seen: what came back for each, from :func:`~dlcourse.checks.observe.observe`.
+
+    Returns:
+        The verdict, with the sentence for the smallest failing input.
+    """
+    right = reference(check.against) if check.against else None
+    expected = observe(right, cases) if right is not None else [Observation()] * len(cases)
+    for case, want in zip(cases, expected, strict=True):
+        if want.error and want.error != case.raises:
+            raise RuntimeError(
+                f"the reference {check.against} itself fails with {want.error}: {want.message}; "
+                f"correct the inputs of the check {check.name!r}, {check.what!r}"
+            )
+    failures = []
+    for index, (case, want, got) in enumerate(zip(cases, expected, seen, strict=True)):
+        fault = _fault(check, case, want, got)
+        if fault:
+            failures.append((case.size, index, fault))
+    if not failures:
+        return Verdict(check.name, check.what, True, check.points, check.points)
+    _, index, fault = min(failures)
+    message = _declared_mistake(check, cases, expected, seen) or fault
+    example = _example(check, right, cases[index], expected[index], seen[index])
+    return Verdict(check.name, check.what, False, 0.0, check.points, message, example)
+
+
+def _fault(check: Check, case: Case, want: Observation, got: Observation) -> str:
+    """Say what is wrong with one observation, or ``""``."""
+    if case.raises:
+        return _fault_raises(case.raises, got)
+    if got.error:
+        return _fault_error(check.name, got)
+    if got.value is None:
+        return f"{check.name} returned None: is a return missing?"
+    if check.accept is not None:
+        return _accept(check, got.value, case)
+    fault = _difference(check, want.value, got.value)
+    if fault:
+        return fault
+    extra = set(got.changed) - set(want.changed)
+    if extra:
+        name = _parameters(reference(check.against), case)[min(extra)]
+        return f"{check.name} changed its argument {name} in place: work on a copy"
+    if check.quiet and got.warnings:
+        return f"The values are right, but NumPy warned: {got.warnings[0]}"
+    return ""
+
+
+def _accept(check: Check, value: Any, case: Case) -> str:
+    assert check.accept is not None
+    try:
+        return check.accept(value, *(case.args or ())) or ""
+    except Exception:  # whatever the learner bound to the name, the verdict is a sentence
+        return f"{check.name} has not the form that the task asks for: {show(value)}"
+
+
+def _fault_raises(name: str, got: Observation) -> str:
+    if got.error == name:
+        return ""
+    if got.error:
+        return f"Bad input should raise {name}, but {got.error} was raised: {got.message}"
+    return f"Bad input should raise {name}, but an answer came back"
+
+
+def _fault_error(name: str, got: Observation) -> str:
+    if got.error == "NotImplementedError":
+        return f"{name}, or what it calls, is not written yet: replace the line `raise NotImplementedError()`"
+    if got.error == "NotDataError":
+        return f"{name} gave no numbers to compare: {got.message}"
+    where = f" in line {got.line} of {name}" if got.line else ""
+    return f"{got.error}{where}: {got.message}"
+
+
+def _close(check: Check, want: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> bool:
+    coarse = got.dtype.kind == "f" and got.dtype.itemsize < 8
+    rtol, atol = (max(check.rtol, 1e-4), max(check.atol, 1e-5)) if coarse else (check.rtol, check.atol)
+    with np.errstate(all="ignore"):
+        return bool(np.allclose(got, want, rtol=rtol, atol=atol, equal_nan=True))
+
+
+def _is_tree(value: Any) -> bool:
+    """Tell whether a value has parts of different shapes, so that it is not one array."""
+    if isinstance(value, dict | str) or value is None:
+        return True
+    if isinstance(value, list):
+        shapes = {np.shape(item) if not _is_tree(item) else None for item in value}
+        return None in shapes or len(shapes) > 1
+    return False
+
+
+def _difference(check: Check, want: Any, got: Any, where: str = "") -> str:
+    """Say how two values differ, or ``""``; lists that are arrays compare as arrays."""
+    if isinstance(want, list) and (isinstance(got, list) or _is_tree(want)):
+        if not isinstance(got, list):
+            return f"{len(want)} values were expected{where}, but one came back"
+        if len(want) != len(got):
+            return f"{len(want)} values were expected{where}, but {len(got)} came back"
+        for i, (w, g) in enumerate(zip(want, got, strict=True)):
+            fault = _difference(check, w, g, f" in part {i + 1} of the result")
+            if fault:
+                return fault
+        return ""
+    if isinstance(want, dict):
+        if not isinstance(got, dict) or set(want) != set(got):
+            return f"a dictionary with the keys {', '.join(want)} was expected{where}"
+        for key in want:
+            fault = _difference(check, want[key], got[key], f" under {key!r}")
+            if fault:
+                return fault
+        return ""
+    if isinstance(want, str) or isinstance(got, str | dict) or want is None or got is None:
+        same = type(want) is type(got) and want == got
+        return "" if same else f"{show(want)} was expected{where}, but {show(got)} came back"
+    if _is_tree(got):
+        return f"one array was expected{where}, but {len(got)} values of different shapes came back"
+    return _array_difference(check, np.asarray(want), np.asarray(got), where)
+
+
+def _array_difference(check: Check, want: np.ndarray[Any, Any], got: np.ndarray[Any, Any], where: str) -> str:
+    if want.shape != got.shape:
+        hint = ""
+        if want.shape == got.shape[::-1]:
+            hint = ": the axes are swapped"
+        elif want.size == got.size:
+            hint = ": the numbers may be right, the axes are not"
+        return f"The shape{where} should be {want.shape}, but it is {got.shape}{hint}"
+    if _close(check, want, got):
+        if check.dtype and want.dtype != got.dtype:
+            return f"The values are right, but the dtype{where} is {got.dtype} where {want.dtype} went in"
+        return ""
+    if np.isnan(got).any() and not np.isnan(want).any():
+        return f"There is NaN{where}: something was divided by zero, or inf was subtracted from inf"
+    if np.isinf(got).any() and not np.isinf(want).any():
+        return f"There is inf{where}: an intermediate value is too large for the dtype"
+    if _close(check, -want, got):
+        return f"The sign{where} is wrong: every value is the negative of the right one"
+    factor = _factor(check, want, got)
+    if factor:
+        return f"Every value{where} is {factor} times the right one"
+    return f"The values{where} are not right"
+
+
+def _factor(check: Check, want: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> str:
+    nonzero = np.abs(want) > check.atol
+    if want.size < 2 or nonzero.sum() < 2:
+        return ""
+    ratio = float(np.median(np.asarray(got, float)[nonzero] / np.asarray(want, float)[nonzero]))
+    if ratio == 0 or abs(ratio - 1) < 0.01 or not _close(check, ratio * want, got):
+        return ""
+    if abs(1 / ratio - round(1 / ratio)) < 1e-6 and abs(ratio) < 1:
+        return f"1/{round(1 / ratio)}"
+    return f"{ratio:.4g}"
+
+
+def _declared_mistake(
+    check: Check,
+    cases: Sequence[Case],
+    expected: Sequence[Observation],
+    seen: Sequence[Observation],
+) -> str:
+    """Find the declared mistake that explains every observation, or ``""``."""
+    right = reference(check.against) if check.against else None
+    for sentence, wrong in check.mistakes.items():
+        tells = False
+        for case, want, got in zip(cases, expected, seen, strict=True):
+            if case.raises:
+                continue
+            made = _mistaken(right, wrong, case)
+            if made.error or got.error:
+                if not (made.error and made.error == got.error):
+                    break
+                tells = True
+            elif _difference(check, made.value, got.value):
+                break
+            else:
+                tells = tells or bool(_fault(check, case, want, made))
+        else:
+            if tells:
+                return sentence
+    return ""
+
+
+def _mistaken(right: Any, wrong: Any, case: Case) -> Observation:
+    def answer(*args: Any) -> Any:
+        return observe(right, [Case(tuple(args), case.then)])[0].value
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return Observation(plain(wrong(answer, *(case.args or ()))))
+        except Exception as error:
+            return Observation(error=type(error).__name__, message=str(error))
+
+
+def _parameters(target: Any, case: Case) -> list[str]:
+    """Name the arguments of a case as the reference's signature does."""
+    args = case.args or ()
+    try:
+        names = [
+            p.name
+            for p in inspect.signature(target).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        names = []
+    return names[: len(args)] + [f"argument {i + 1}" for i in range(len(names), len(args))]
+
+
+def show(value: Any) -> str:
+    """Write a value as a learner would type it, shortened if it is long."""
+    if isinstance(value, np.ndarray):
+        with np.printoptions(precision=4, suppress=True, threshold=12, edgeitems=2):
+            text = np.array2string(value, separator=", ")
+        return " ".join(text.split())
+    if isinstance(value, float):
+        return f"{value:.1f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.6g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(show(item) for item in value) + "]"
+    return repr(value)
+
+
+def _example(check: Check, right: Any, case: Case, want: Observation, got: Observation) -> str:
+    if case.args is None or got.error == "NotImplementedError":
+        return ""
+    names = _parameters(right, case)
+    inputs = ", ".join(f"{n} = {show(a)}" for n, a in zip(names, case.args, strict=True))
+    steps = "".join(
+        f", then {s.name or s.kind}({', '.join(show(a) for a in s.args)})"
+        for s in case.then
+        if s.kind != "read"
+    )
+    lines = [f"for {inputs}{steps}"]
+    if case.raises:
+        lines.append(f"expected {case.raises}")
+    elif check.accept is None:
+        lines.append(f"expected {show(want.value)}")
+    lines.append(f"got      {got.error or show(got.value)}")
+    return "\n".join(lines)

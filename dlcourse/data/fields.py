@@ -1,0 +1,140 @@
+"""One small example from each field that the book's opening page names.
+
+They are to be looked at, not to train on: a crop of a microscope picture, one slice of a brain,
+six drawings, one synthesised word, sensor readings, a road, and four sentences in two languages.
+Chapter: the opening page of the introduction. Sources and licences in ``NOTICE.md``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int8, Int16, UInt8
+
+from dlcourse.data.split import frozen
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Microscopy:
+    """Cell nuclei that a dye makes shine, and which of them each pixel belongs to.
+
+    Attributes:
+        image: brightness, ``(160, 160)``.
+        nucleus: 0 for none, 1 to 17 for a nucleus, drawn by people, ``(160, 160)``.
+    """
+
+    image: UInt8[np.ndarray, "160 160"]
+    nucleus: UInt8[np.ndarray, "160 160"]
+
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        """Put the tightest box around each nucleus.
+
+        Returns:
+            Left, top, width and height [pixels] of each box.
+
+        Example:
+            >>> len(microscopy().boxes())
+            17
+        """
+        found = []
+        for number in range(1, int(self.nucleus.max()) + 1):
+            rows, columns = np.nonzero(self.nucleus == number)
+            left, top = int(columns.min()), int(rows.min())
+            found.append((left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1))
+        return found
+
+
+@dataclass(frozen=True)
+class Brain:
+    """One slice of a brain that is the average of many people's, and its kinds of tissue.
+
+    Attributes:
+        image: T1-weighted magnetic resonance signal, 0 outside, ``(96, 112)``.
+        tissue: 1 grey matter, 2 white matter, 0 neither, ``(96, 112)``.
+    """
+
+    image: UInt8[np.ndarray, "96 112"]
+    tissue: UInt8[np.ndarray, "96 112"]
+
+
+@dataclass(frozen=True)
+class Animals:
+    """Drawings of cats and dogs by three designers.
+
+    Attributes:
+        images: red, green, blue and opacity, ``(6, 64, 64, 4)``.
+        is_dog: whether it is a dog, ``(6,)``.
+        set_name: the emoji set that it is from, ``(6,)`` strings.
+    """
+
+    images: UInt8[np.ndarray, "6 64 64 4"]
+    is_dog: Bool[np.ndarray, " 6"]
+    set_name: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shuttle:
+    """Readings of nine sensors of a spacecraft's radiators, in no order of time.
+
+    Attributes:
+        readings: what the sensors say, without units, ``(3000, 9)``.
+        anomaly: whether an expert called the state unusual, ``(3000,)``.
+    """
+
+    readings: Int16[np.ndarray, "3000 9"]
+    anomaly: Bool[np.ndarray, " 3000"]
+
+
+def microscopy() -> Microscopy:
+    """Load a crop of a fluorescence microscope picture with the outlines people drew."""
+    return Microscopy(**_arrays("microscopy.npz"))
+
+
+def brain() -> Brain:
+    """Load a slice of the averaged brain ICBM 152 with its kinds of tissue."""
+    return Brain(**_arrays("brain.npz"))
+
+
+def animals() -> Animals:
+    """Load three cats and three dogs, cat and dog in turn."""
+    return Animals(**_arrays("animals.npz"))
+
+
+def shuttle() -> Shuttle:
+    """Load 3,000 readings of the space shuttle's sensors."""
+    return Shuttle(**_arrays("shuttle.npz"))
+
+
+def spoken_digit() -> Int8[np.ndarray, " 8000"]:
+    """Load one second of sound, 8,000 samples: the word "seven", synthesised, not spoken."""
+    sound: Int8[np.ndarray, " 8000"] = _arrays("spoken_digit.npz")["sound"]
+    return sound
+
+
+def driving() -> UInt8[np.ndarray, "138 240 3"]:
+    """Load a picture of a car on a road, from a simulator: red, green and blue."""
+    image: UInt8[np.ndarray, "138 240 3"] = _arrays("driving.npz")["image"]
+    return image
+
+
+def sentence_pairs() -> list[tuple[str, str]]:
+    """Load four short texts in German, each with its English translation by people.
+
+    Returns:
+        Pairs ``(german, english)``.
+
+    Example:
+        >>> sentence_pairs()[0]
+        ('Warten auf Wind', 'Waiting for wind')
+    """
+    lines = (_FOLDER / "sentences.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    return [(german, english) for german, english in (line.split("\t") for line in lines)]
+
+
+def _arrays(name: str) -> dict[str, Any]:
+    """Read every array of a shipped file."""
+    with np.load(_FOLDER / name) as file:
+        return {key: frozen(file[key]) for key in file.files}

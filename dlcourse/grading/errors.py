@@ -1,0 +1,28 @@
+"""What the grader says when it cannot go on: one sentence that names the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GradingError(Exception):
+    """Something the person at the keyboard can mend; its text is one sentence with the remedy."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `" Did you mean 'x'?"` for the known name closest to `name`, or an empty string.
+
+    Args:
+        name: What was typed.
+        known: The names that exist.
+
+    Returns:
+        A question to append to an error message.
+
+    Example:
+        >>> did_you_mean("nuerons", ["neurons", "learning"])
+        " Did you mean 'neurons'?"
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""

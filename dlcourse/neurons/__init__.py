@@ -1,0 +1,1 @@
+"""The first part: one neuron, its activation, and networks of them."""

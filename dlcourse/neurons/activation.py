@@ -1,0 +1,415 @@
+"""What a neuron does with its weighted sum: step, sigmoid, tanh, ReLU, GELU, and softmax for a whole layer.
+
+Each activation comes twice. ``sigmoid(z)`` gives the value. ``sigmoid_op(z)`` gives the value and the pullback, which
+turns the gradient of the loss with respect to the value into the gradient with respect to ``z``. All of them keep
+the dtype, take any finite number without a warning, and pass NaN on; :func:`step` refuses it.
+Chapter: book/neurons/activation.md. Source: Goodfellow et al. (2016), sections 6.2.2 and 6.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+from dlcourse.neurons._expect import expect_floating
+from dlcourse.neurons._normal import FAR, normal_cdf, normal_density
+from dlcourse.neurons.neuron import step
+
+__all__ = [
+    "ACTIVATIONS",
+    "ACTIVATION_OPS",
+    "gelu",
+    "gelu_op",
+    "log_softmax",
+    "log_softmax_op",
+    "relu",
+    "relu_op",
+    "sigmoid",
+    "sigmoid_op",
+    "softmax",
+    "softmax_op",
+    "step",
+    "step_op",
+    "tanh",
+    "tanh_op",
+]
+
+Array: TypeAlias = Float[np.ndarray, "*shape"]
+Rows: TypeAlias = Float[np.ndarray, "*batch classes"]
+Pullback: TypeAlias = Callable[[Array], Array]
+
+
+def _expect_gradient(function: str, d_y: Array, y: Array) -> None:
+    """Refuse a gradient of another shape: NumPy would stretch it silently."""
+    if np.shape(d_y) != y.shape:
+        raise ValueError(
+            f"the pullback of {function} expects the gradient of its value, of shape {y.shape}, "
+            f"got shape {np.shape(d_y)}: give one number for each number of the value"
+        )
+
+
+def step_op(z: Array) -> tuple[Array, Pullback]:
+    """Fire at or above the threshold 0, with a pullback that is 0 everywhere.
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        :func:`~dlcourse.neurons.neuron.step` of ``z``, and its pullback.
+
+    Example:
+        >>> y, pullback = step_op(np.array([-1.0, 2.0]))
+        >>> pullback(np.ones(2))
+        array([0., 0.])
+    """
+    y = step(z)
+
+    def pullback(d_y: Array) -> Array:
+        _expect_gradient("step", d_y, y)
+        return np.zeros_like(d_y)
+
+    return y, pullback
+
+
+def sigmoid(z: Array) -> Array:
+    r"""Rise smoothly from 0 to 1.
+
+    .. math:: \sigma(z) = \frac{1}{1 + e^{-z}}
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        Values from 0 to 1 in the dtype of ``z``, same shape.
+
+    Raises:
+        TypeError: if ``z`` does not hold floating-point numbers.
+
+    Example:
+        >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+        array([0. , 0.5, 1. ])
+    """
+    expect_floating("sigmoid", z=z)
+    with np.errstate(over="ignore"):  # far on the left e^-z becomes inf, and 1 / inf is 0, which is right
+        return 1 / (1 + np.exp(-z))
+
+
+def sigmoid_op(z: Array) -> tuple[Array, Pullback]:
+    r"""Compute the sigmoid and its pullback.
+
+    .. math:: \sigma'(z) = \sigma(z)\,(1 - \sigma(z))
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        :func:`sigmoid` of ``z``, and its pullback.
+
+    Example:
+        >>> y, pullback = sigmoid_op(np.array([0.0]))
+        >>> pullback(np.ones(1))
+        array([0.25])
+    """
+    y = sigmoid(z)
+
+    def pullback(d_y: Array) -> Array:
+        _expect_gradient("sigmoid", d_y, y)
+        return d_y * y * (1 - y)
+
+    return y, pullback
+
+
+def tanh(z: Array) -> Array:
+    r"""Rise smoothly from -1 to 1.
+
+    .. math:: \tanh(z) = \frac{e^z - e^{-z}}{e^z + e^{-z}} = 2 \sigma(2 z) - 1
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        Values from -1 to 1 in the dtype of ``z``, same shape.
+
+    Raises:
+        TypeError: if ``z`` does not hold floating-point numbers.
+
+    Example:
+        >>> tanh(np.array([-1000.0, 0.0, 1000.0]))
+        array([-1.,  0.,  1.])
+    """
+    expect_floating("tanh", z=z)
+    return np.tanh(z)
+
+
+def tanh_op(z: Array) -> tuple[Array, Pullback]:
+    r"""Compute tanh and its pullback.
+
+    .. math:: \tanh'(z) = 1 - \tanh^2(z)
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        :func:`tanh` of ``z``, and its pullback.
+
+    Example:
+        >>> y, pullback = tanh_op(np.array([0.0]))
+        >>> pullback(np.ones(1))
+        array([1.])
+    """
+    y = tanh(z)
+
+    def pullback(d_y: Array) -> Array:
+        _expect_gradient("tanh", d_y, y)
+        return d_y * (1 - y * y)
+
+    return y, pullback
+
+
+def relu(z: Array) -> Array:
+    r"""Pass what is positive, block the rest.
+
+    .. math:: \mathrm{relu}(z) = \max(z, 0)
+
+    Source: Nair and Hinton (2010); Glorot et al. (2011).
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        Values from 0 up in the dtype of ``z``, same shape.
+
+    Raises:
+        TypeError: if ``z`` does not hold floating-point numbers.
+
+    Example:
+        >>> relu(np.array([-2.0, 0.0, 3.0]))
+        array([0., 0., 3.])
+    """
+    expect_floating("relu", z=z)
+    return np.maximum(z, 0)
+
+
+def relu_op(z: Array) -> tuple[Array, Pullback]:
+    r"""Compute ReLU and its pullback.
+
+    .. math:: \mathrm{relu}'(z) = 1 \text{ if } z > 0, \text{ else } 0
+
+    At exactly 0 there is no derivative; 0 is taken, as everywhere in practice.
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        :func:`relu` of ``z``, and its pullback.
+
+    Example:
+        >>> y, pullback = relu_op(np.array([-2.0, 0.0, 3.0]))
+        >>> pullback(np.ones(3))
+        array([0., 0., 1.])
+    """
+    y = relu(z)
+
+    def pullback(d_y: Array) -> Array:
+        _expect_gradient("relu", d_y, y)
+        return d_y * (y > 0)
+
+    return y, pullback
+
+
+def gelu(z: Array) -> Array:
+    r"""Weigh each sum by the share of the normal distribution that lies below it.
+
+    .. math:: \mathrm{gelu}(z) = z \, \Phi(z) = \tfrac{z}{2} \bigl(1 + \operatorname{erf}(z / \sqrt 2)\bigr)
+
+    Source: Hendrycks and Gimpel (2016), section 2; the exact form, not the one with tanh.
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        Values in the dtype of ``z``, same shape.
+
+    Raises:
+        TypeError: if ``z`` does not hold floating-point numbers.
+
+    Example:
+        >>> gelu(np.array([-1.0, 0.0, 1.0])).round(6)
+        array([-0.158655,  0.      ,  0.841345])
+    """
+    return gelu_op(z)[0]
+
+
+def gelu_op(z: Array) -> tuple[Array, Pullback]:
+    r"""Compute GELU and its pullback.
+
+    .. math:: \mathrm{gelu}'(z) = \Phi(z) + z \, \varphi(z)
+
+    Args:
+        z: weighted sums, any shape.
+
+    Returns:
+        :func:`gelu` of ``z``, and its pullback.
+
+    Example:
+        >>> y, pullback = gelu_op(np.array([0.0]))
+        >>> pullback(np.ones(1))
+        array([0.5])
+    """
+    expect_floating("gelu", z=z)
+    share = normal_cdf(z)
+    y = np.maximum(z, -FAR) * share  # the bound keeps -inf * 0 from being NaN
+
+    def pullback(d_y: Array) -> Array:
+        _expect_gradient("gelu", d_y, y)
+        return d_y * (share + np.clip(z, -FAR, FAR) * normal_density(z))
+
+    return y, pullback
+
+
+def _below_top(function: str, z: Rows) -> Rows:
+    """Subtract the largest score of each row: softmax stays the same, and no exponential is above 1."""
+    expect_floating(function, z=z)
+    if z.ndim == 0 or z.shape[-1] == 0:
+        raise ValueError(
+            f"{function} expects scores of shape (..., classes), got {z.shape}: "
+            "put the scores of all classes along the last axis"
+        )
+    top = z.max(axis=-1, keepdims=True)  # (*batch, 1)
+    if np.isinf(top).any():
+        raise ValueError(
+            f"{function} expects a finite largest score in each row, got {top[np.isinf(top)][0]}: "
+            "an intermediate value has overflowed, or every class of a row is masked with -inf"
+        )
+    with np.errstate(over="ignore"):  # what is too far below to be written becomes -inf, and its share 0
+        return z - top
+
+
+def softmax(z: Rows) -> Rows:
+    r"""Turn the scores of the classes into shares that add up to 1.
+
+    .. math:: p_k = \frac{e^{z_k}}{\sum_j e^{z_j}} = \frac{e^{z_k - m}}{\sum_j e^{z_j - m}}, \qquad m = \max_j z_j
+
+    Source: Bridle (1990); Goodfellow et al. (2016), sections 4.1 and 6.2.2.3.
+
+    Args:
+        z: scores, classes on the last axis; ``-inf`` excludes a class, ``(*batch, classes)``.
+
+    Returns:
+        Shares in the dtype of ``z``, ``(*batch, classes)``.
+
+    Raises:
+        TypeError: if ``z`` does not hold floating-point numbers.
+        ValueError: if there is no class, or a row's largest score is infinite.
+
+    Example:
+        >>> softmax(np.array([[1000.0, 1000.0], [0.0, -1000.0]]))
+        array([[0.5, 0.5],
+               [1. , 0. ]])
+    """
+    e = np.exp(_below_top("softmax", z))
+    e /= e.sum(axis=-1, keepdims=True)
+    return e
+
+
+def softmax_op(z: Rows) -> tuple[Rows, Pullback]:
+    r"""Compute softmax and its pullback.
+
+    .. math:: \frac{\partial p_k}{\partial z_j} = p_k (\delta_{kj} - p_j), \qquad
+              \bar z_k = p_k \Bigl(\bar p_k - \sum_j \bar p_j p_j\Bigr)
+
+    Args:
+        z: scores, ``(*batch, classes)``.
+
+    Returns:
+        :func:`softmax` of ``z``, and its pullback.
+
+    Example:
+        >>> p, pullback = softmax_op(np.array([[0.0, 0.0]]))
+        >>> pullback(np.array([[1.0, 0.0]]))
+        array([[ 0.25, -0.25]])
+    """
+    p = softmax(z)
+
+    def pullback(d_p: Rows) -> Rows:
+        _expect_gradient("softmax", d_p, p)
+        d_z = d_p * p
+        d_z -= p * d_z.sum(axis=-1, keepdims=True)
+        return d_z
+
+    return p, pullback
+
+
+def log_softmax(z: Rows) -> Rows:
+    r"""Compute the logarithm of softmax without computing softmax, whose small shares would round to 0.
+
+    .. math:: \log p_k = z_k - m - \log \sum_j e^{z_j - m}, \qquad m = \max_j z_j
+
+    Source: Goodfellow et al. (2016), section 6.2.2.3.
+
+    Args:
+        z: scores, ``(*batch, classes)``.
+
+    Returns:
+        Logarithms of the shares [nats], 0 or less, in the dtype of ``z``, ``(*batch, classes)``.
+
+    Raises:
+        TypeError: if ``z`` does not hold floating-point numbers.
+        ValueError: if there is no class, or a row's largest score is infinite.
+
+    Example:
+        >>> log_softmax(np.array([[0.0, -1000.0]]))
+        array([[    0., -1000.]])
+    """
+    below = _below_top("log_softmax", z)
+    below -= np.log(np.exp(below).sum(axis=-1, keepdims=True))
+    return below
+
+
+def log_softmax_op(z: Rows) -> tuple[Rows, Pullback]:
+    r"""Compute the logarithm of softmax and its pullback.
+
+    .. math:: \bar z_k = \bar y_k - p_k \sum_j \bar y_j, \qquad y = \log p
+
+    Args:
+        z: scores, ``(*batch, classes)``.
+
+    Returns:
+        :func:`log_softmax` of ``z``, and its pullback.
+
+    Example:
+        >>> y, pullback = log_softmax_op(np.array([[0.0, 0.0]]))
+        >>> pullback(np.array([[1.0, 0.0]]))
+        array([[ 0.5, -0.5]])
+    """
+    y = log_softmax(z)
+
+    def pullback(d_y: Rows) -> Rows:
+        _expect_gradient("log_softmax", d_y, y)
+        return d_y - np.exp(y) * d_y.sum(axis=-1, keepdims=True)
+
+    return y, pullback
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "step": step,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "relu": relu,
+    "gelu": gelu,
+    "softmax": softmax,
+}
+"""The activations by name."""
+
+ACTIVATION_OPS: dict[str, Callable[[Array], tuple[Array, Pullback]]] = {
+    "step": step_op,
+    "sigmoid": sigmoid_op,
+    "tanh": tanh_op,
+    "relu": relu_op,
+    "gelu": gelu_op,
+    "softmax": softmax_op,
+}
+"""The same names, with value and pullback."""

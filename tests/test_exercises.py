@@ -1,0 +1,240 @@
+"""Every exercise is proven: right work earns all points, wrong work loses what it should and is told why."""
+
+import importlib
+import inspect
+import json
+import textwrap
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("nbgrader", reason='the grader is not installed: pip install "dlcourse[grading]"')
+
+from dlcourse.grading import notebooks, sample
+from dlcourse.grading.errors import GradingError
+from dlcourse.grading.proof import Prover
+
+ROOT = Path(__file__).parents[1]
+PATHS = sorted((ROOT / "exercises").glob("*/*.md"))
+NAMES = [path.relative_to(ROOT / "exercises").with_suffix("").as_posix() for path in PATHS]
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """An answer that uses the package instead of being one."""
+
+    task: str
+    way: str
+    code: str
+
+
+def mistakes_of(name):
+    try:
+        return sample.mistakes_of(path_of(name))
+    except GradingError:  # told by test_mistakes_are_enough, not while tests are collected
+        return []
+
+
+def path_of(name):
+    return ROOT / "exercises" / f"{name}.md"
+
+
+@cache
+def exercise(name):
+    return notebooks.read_exercise(path_of(name))
+
+
+def shortcuts_of(name):
+    """Make the shortcuts that exist for an exercise: a task has a counterpart if its module defines the same name."""
+    module = importlib.import_module("dlcourse." + name.replace("/", "."))
+    for task in notebooks.tasks(exercise(name)):
+        counterpart = getattr(module, task.name, None)
+        if not callable(counterpart):
+            continue
+        path = module.__name__
+        yield Shortcut(task.name, "imported", f"from {path} import {task.name}")
+        yield Shortcut(
+            task.name,
+            "wrapped",
+            f"import {path} as chapter\n\n\n"
+            f"def {task.name}(*args, **options):\n    return chapter.{task.name}(*args, **options)\n",
+        )
+        yield Shortcut(task.name, "pasted", textwrap.dedent(inspect.getsource(counterpart)))
+
+
+MISTAKES = [pytest.param(name, m, id=f"{name}: {m.task}: {m.name}") for name in NAMES for m in mistakes_of(name)]
+SHORTCUTS = [
+    pytest.param(name, shortcut, id=f"{name}: {shortcut.task} {shortcut.way}")
+    for name in NAMES
+    for shortcut in shortcuts_of(name)
+]
+
+
+@pytest.fixture(scope="session")
+def prove():
+    modules = ["dlcourse." + name.replace("/", ".") for name in NAMES]
+    prover = Prover(warm=["pytest", *modules])
+    return lambda notebook: prover.run(notebook, folder=ROOT)
+
+
+@pytest.fixture(scope="session")
+def exercises():
+    return {name: exercise(name) for name in NAMES}
+
+
+def test_there_are_exercises():
+    assert NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reference_earns_all_points(name, exercises, prove):
+    proof = prove(notebooks.reference(exercises[name]))
+    lost = {cell.name: cell.messages for cell in proof.checks.values() if cell.points != cell.total}
+    assert lost == {}
+    assert proof.total == notebooks.total_points(exercises[name]) > 0
+    assert [cell.error for cell in proof.cells if cell.error] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_untouched_earns_nothing_and_is_told_why(name, exercises, prove):
+    proof = prove(notebooks.untouched(exercises[name]))
+    assert {cell.name: cell.points for cell in proof.checks.values() if cell.points} == {}
+    assert [cell.name for cell in proof.checks.values() if not any(cell.messages)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_declared_report_fits_the_points_of_its_cell(name, exercises, prove):
+    proof = prove(notebooks.reference(exercises[name]))
+    wrong = {
+        cell.name: (cell.report["total"], cell.total)
+        for cell in proof.checks.values()
+        if cell.report and cell.report["total"] != cell.total
+    }
+    assert wrong == {}, "the points of a cell's checks must add up to the points in its metadata"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hidden_reports_say_that_they_are_hidden(name, exercises, prove):
+    proof = prove(notebooks.untouched(exercises[name]))
+    hidden = {cell for task in notebooks.tasks(exercises[name]) for cell in task.hidden}
+    said = {cell.name for cell in proof.checks.values() if cell.report and cell.report["hidden"]}
+    assert said == hidden
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_three_to_six_tasks(name, exercises):
+    assert 3 <= len(notebooks.tasks(exercises[name])) <= 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mistakes_are_enough(name, exercises):
+    mistakes = sample.mistakes_of(path_of(name))
+    assert len(mistakes) >= 5
+    assert len({(mistake.task, mistake.name) for mistake in mistakes}) == len(mistakes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_check_catches_a_mistake(name, exercises):
+    cells = {cell for task in notebooks.tasks(exercises[name]) for cell in task.cells}
+    caught = {cell for mistake in mistakes_of(name) for cell in mistake.loses}
+    assert cells - caught == set(), "no mistake of the mistakes file fails these checks"
+    assert caught - cells == set(), "the mistakes file names cells that the exercise does not have"
+
+
+@pytest.mark.parametrize(("name", "mistake"), MISTAKES)
+def test_a_mistake_loses_its_points_and_is_told(name, mistake, exercises, prove):
+    proof = prove(sample.with_mistake(exercises[name], mistake))
+    lost = {cell.name: cell.total - cell.points for cell in proof.checks.values() if cell.points != cell.total}
+    assert lost == mistake.loses
+    for cell in lost:
+        assert mistake.told in "\n".join(proof.checks[cell].messages), cell
+
+
+@pytest.mark.parametrize(("name", "shortcut"), SHORTCUTS)
+def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prove):
+    task = next(t for t in notebooks.tasks(exercises[name]) if t.name == shortcut.task)
+    answered = notebooks.with_answers(
+        notebooks.reference(exercises[name]), {shortcut.task: shortcut.code}
+    )
+    proof = prove(answered)
+    for cell in task.cells:
+        assert proof.checks[cell].points == 0, cell
+        assert "write it" in " ".join(proof.checks[cell].messages), cell
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_released_notebook_holds_no_solution_and_no_hidden_check(name, exercises):
+    release = notebooks.released(exercises[name])
+    notebooks.assert_clean(exercises[name], release, name=name)
+    shown = json.dumps(release)
+    for task in notebooks.tasks(exercises[name]):
+        for cell in task.hidden:
+            source = next(c.source for c in exercises[name].cells if notebooks.grade_id(c) == cell)
+            secret = [line.strip() for line in source.split("\n") if "drawn(" in line]
+            assert [line for line in secret if json.dumps(line)[1:-1] in shown] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_released_notebook_runs_when_its_tasks_are_filled_in(name, exercises, prove):
+    answers = notebooks.reference_answers(exercises[name])
+    proof = prove(notebooks.with_answers(notebooks.released(exercises[name]), answers))
+    assert [cell.error for cell in proof.cells if cell.error] == []
+    assert proof.points == proof.total > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reading_an_exercise_twice_gives_the_same_notebook(name, exercises):
+    assert notebooks.read_exercise(path_of(name)) == exercises[name]
+    ids = [cell.id for cell in exercises[name].cells]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.slow
+def test_the_sample_class_gets_through_nbgrader_what_the_mistakes_files_say(tmp_path, exercises, prove):
+    course = sample.make(ROOT, tmp_path / "class")
+    for part in course.parts:
+        table = course.grade(part)
+        got = {
+            (row.learner.name, grade.chapter): grade.points for row in table.rows for grade in row.chapters
+        }
+        expected = {}
+        for learner in sample.CLASS:
+            for chapter in course.chapters(part):
+                name = f"{part}/{chapter}"
+                expected[learner.learner.name, chapter] = expected_points(
+                    learner, exercises[name], mistakes_of(name), prove
+                )
+        assert got == expected
+        assert table.total == sum(notebooks.total_points(exercises[f"{part}/{c}"]) for c in table.chapters)
+        assert [row.remarks for row in table.rows if row.needs_look] == []
+
+        pages = course.feedback(part)
+        assert len(pages) == len(sample.CLASS) * len(course.chapters(part))
+        for page in pages:
+            html = page.read_text(encoding="utf-8")
+            assert "dlcourse-report" in html
+            assert "HIDDEN TESTS" not in html
+            assert "hidden=True" not in html
+    for name in ("csv", "moodle", "canvas"):
+        assert "Okafor" in course.export(name, tmp_path / f"{name}.csv").read_text(encoding="utf-8")
+
+
+def expected_points(learner, exercise, mistakes, prove):
+    """What a sample learner must get: by the mistakes file where they made a mistake of it, else by running."""
+    total = notebooks.total_points(exercise)
+    if learner.work is sample.all_right:
+        return total
+    if learner.work is sample.nothing:
+        return 0
+    if learner.turn is not None:
+        return total - sum(sample.chosen(mistakes, learner.turn).loses.values())
+    points = prove(
+        notebooks.with_answers(
+            notebooks.untouched(exercise),
+            notebooks.reference_answers(learner.work(exercise, mistakes)),
+        )
+    ).points
+    assert 0 < points < total
+    return points
