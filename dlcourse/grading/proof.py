@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from dlcourse.grading.errors import GradingError
 from dlcourse.grading.notebooks import Notebook, grade_id, graded
 
 MIME = "application/vnd.dlcourse.report+json"
@@ -77,6 +78,36 @@ class Proof:
     def total(self) -> float:
         """Points possible."""
         return sum(cell.total for cell in self.checks.values())
+
+
+def visible_checks(notebook: Notebook) -> list[str]:
+    """Return the names of the graded cells that have code in them: hidden checks are empty in a learner's notebook."""
+    return [
+        grade_id(cell)
+        for cell in notebook.cells
+        if graded(cell)
+        and cell.cell_type == "code"
+        and any(line.strip() and not line.strip().startswith("#") for line in cell.source.split("\n"))
+    ]
+
+
+def require_checks(notebook: Notebook, *, name: str) -> None:
+    """Make sure that a notebook is an exercise that this can run.
+
+    Args:
+        notebook: What somebody wants checked.
+        name: How error messages call it.
+
+    Raises:
+        GradingError: It has no checks, or is not written in Python.
+    """
+    language = notebook.metadata.get("kernelspec", {}).get("language", "python")
+    if language != "python":
+        raise GradingError(f"{name} is written in {language}; the exercises are in Python.")
+    if not visible_checks(notebook):
+        raise GradingError(
+            f"{name} has no checks; take the notebook that your instructor released and put your answers there."
+        )
 
 
 class Prover:

@@ -1,5 +1,74 @@
-"""trial"""
+"""What Sphinx loads: the cache of the cells, the book's looks, and assets that need no other host.
+
+Named in ``_config.yml``, so that a plain ``jupyter-book build .`` gives the same pages.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from dlcourse.publishing.cache import cache_folder
+from dlcourse.publishing.vendor import FILES
+
+ASSETS = Path(__file__).parent / "assets"
+MATHJAX = "mathjax/tex-chtml-full.js"
+WIDGETS = "widgets/widgets.js"
+WIDGETS_STYLE = "widgets/widgets.css"
 
 
-def setup(app):
-    return {"version": "1", "parallel_read_safe": True}
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect to Sphinx."""
+    app.connect("config-inited", configure)
+    app.connect("builder-inited", add_style)
+    # Before 501, where the theme makes its download button of what it finds in the context.
+    app.connect("html-page-context", add_to_page, priority=400)
+    app.connect("build-finished", add_notebooks)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Set what depends on where the book lies, and leave out Thebe, which needs other hosts."""
+    config.nb_execution_cache_path = str(cache_folder(Path(app.srcdir)))
+    config.nb_ipywidgets_js = {WIDGETS: {"defer": "defer"}}
+    config.mathjax_path = MATHJAX
+    config.html_static_path = [*config.html_static_path, str(ASSETS), str(FILES)]
+    config.html_favicon = str(ASSETS / "favicon.svg")
+    for listeners in list(app.events.listeners.values()):
+        for listener in list(listeners):
+            if listener.handler.__module__ == "sphinx_thebe":
+                app.disconnect(listener.id)
+
+
+def add_style(app: Sphinx) -> None:
+    """Put the book's own style after the theme's."""
+    app.add_css_file("dlcourse.css", priority=900)
+
+
+def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Offer the executed notebook of a page, and style its widgets if it has any."""
+    if executed(app, pagename).is_file():
+        context["ipynb_source"] = f"{pagename}.ipynb"
+    if NbMetadataCollector.get_js_files(app.env, pagename):
+        app.add_css_file(WIDGETS_STYLE, priority=300)
+
+
+def add_notebooks(app: Sphinx, exception: Exception | None) -> None:
+    """Put the executed notebooks beside the sources that can be downloaded."""
+    if exception is not None or app.builder.name != "html":
+        return
+    for page in app.env.found_docs:
+        if (notebook := executed(app, page)).is_file():
+            target = Path(app.outdir, "_sources", f"{page}.ipynb")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(notebook, target)
+
+
+def executed(app: Sphinx, page: str) -> Path:
+    """Name the file in which MyST-NB leaves a page with its outputs."""
+    return Path(app.env.mystnb_config.output_folder, f"{page}.ipynb")

@@ -1,0 +1,358 @@
+"""The commands themselves, each with the help that teaches it; the work is done in the rooms they call."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+if TYPE_CHECKING:
+    from dlcourse.grading.course import Course
+
+LEARN, TEACH, MAKE = "For learners", "For instructors", "For contributors"
+
+app = typer.Typer(
+    name="dlcourse",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="[dim]dlcourse COMMAND --help shows examples of each command.[/dim]",
+)
+out = Console()
+err = Console(stderr=True)
+
+CourseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--course",
+        metavar="DIR",
+        envvar="DLCOURSE_COURSE",
+        show_envvar=True,
+        show_default=False,
+        help="The class's folder; [cyan]course/[/cyan] in the repository by default.",
+    ),
+]
+PartArgument = Annotated[
+    str, typer.Argument(metavar="PART", help="A part of the book, such as [cyan]neurons[/cyan].")
+]
+
+
+class Format(enum.StrEnum):
+    """The ways in which grades are written down."""
+
+    csv = "csv"
+    moodle = "moodle"
+    canvas = "canvas"
+
+
+@app.callback()
+def dlcourse() -> None:
+    """A deep-learning course: a book, a package, and exercises that tell you what is wrong.
+
+    [bold]Learners[/bold] read the book and solve exercises. [bold]Instructors[/bold] hand them out, grade them and return them.
+    [bold]Contributors[/bold] change the book.
+    """
+
+
+@app.command(rich_help_panel=LEARN)
+def doctor() -> None:
+    """Say what is installed, which device is used, and how to get what is missing.
+
+    [bold]Example[/bold]
+
+    [cyan]dlcourse doctor[/cyan]
+
+    The exit status is 1 only if something is missing that the course cannot do without.
+    """
+    from dlcourse.cli.doctor import examine
+
+    with err.status("Looking around"):
+        findings = examine(Path.cwd())
+    for table in findings.tables():
+        out.print(table)
+    if findings.missing:
+        err.print(f"[bold red]Needed and missing:[/bold red] {'; '.join(findings.missing)}")
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=LEARN)
+def check(
+    notebook: Annotated[
+        Path, typer.Argument(metavar="NOTEBOOK", help="Your notebook, an [cyan].ipynb[/cyan] file.")
+    ],
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long one cell may run.")
+    ] = 30.0,
+) -> None:
+    """Run your notebook's checks and say what they say.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse check neuron.ipynb[/cyan]
+
+    [cyan]dlcourse check neuron.ipynb --timeout 120[/cyan]
+
+    These are the checks that you see in JupyterLab, in the same words. The file is not changed. The exit status is 1 if a check
+    fails.
+    """
+    from dlcourse.cli.shown import verdicts
+    from dlcourse.grading.intake import read_notebook
+    from dlcourse.grading.proof import Prover, require_checks
+
+    read = read_notebook(notebook)
+    require_checks(read, name=notebook.name)
+    with _bar(f"Running {notebook.name}", "cells") as step:
+        proof = Prover(timeout=timeout).run(
+            read, folder=notebook.resolve().parent, on_cell=lambda done, all_: step(done, all_, "")
+        )
+    shown, passed = verdicts(read, proof)
+    for line in shown:
+        out.print(line)
+    raise typer.Exit(0 if passed else 1)
+
+
+@app.command(rich_help_panel=LEARN)
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+) -> None:
+    """Show the book in your browser, from this machine only.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse build[/cyan], then [cyan]dlcourse serve[/cyan]
+
+    [cyan]dlcourse serve --port 9000[/cyan]
+
+    Stop it with Ctrl-C.
+    """
+    from dlcourse.cli.serve import listen, site
+
+    folder = site(_root())
+    server = listen(folder, port)
+    out.print(
+        f"The book is at [bold cyan]http://127.0.0.1:{server.server_port}/[/bold cyan]. Stop with Ctrl-C."
+    )
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        out.print("Stopped.")
+    finally:
+        server.server_close()
+
+
+@app.command(rich_help_panel=MAKE)
+def build(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run every cell again, also those that did not change.")
+    ] = False,
+) -> None:
+    """Build the book into [cyan]build/book[/cyan]; what did not change is kept.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse build[/cyan]
+
+    [cyan]dlcourse build --fresh[/cyan]
+
+    A failing cell or a warning fails the build.
+    """
+    from dlcourse.publishing.build import build as build_book
+
+    with _bar("Building the book", "pages") as step:
+        built = build_book(_root(), fresh=fresh, on_progress=step)
+    out.print(f"The book is built. Read it: [cyan]{_short(built)}[/cyan], or run [cyan]dlcourse serve[/cyan].")
+
+
+@app.command(rich_help_panel=TEACH)
+def release(
+    part: Annotated[
+        str | None,
+        typer.Argument(metavar="[PART]", help="A part of the book; all parts if left out."),
+    ] = None,
+    course: CourseOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Release again although learners have handed in.")
+    ] = False,
+) -> None:
+    """Make the notebooks that you hand out: without solutions, without hidden checks.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse release[/cyan]
+
+    [cyan]dlcourse release neurons[/cyan]
+
+    They are made from the text files in [cyan]exercises/[/cyan]. A notebook that would show a solution is not released.
+    """
+    class_ = _course(course)
+    parts = [part] if part else list(class_.parts)
+    for name in parts:
+        class_.chapters(name)
+    with _bar("Releasing", "parts") as step:
+        for done, name in enumerate(parts):
+            step(done, len(parts), name)
+            class_.release(name, force=force)
+    for name in parts:
+        chapters = ", ".join(class_.chapters(name))
+        out.print(f"Released [bold]{name}[/bold] ({chapters}): [cyan]{_short(class_.folder / 'release' / name)}[/cyan]")
+
+
+@app.command(rich_help_panel=TEACH)
+def grade(
+    part: PartArgument,
+    submissions: Annotated[
+        Path | None,
+        typer.Option(
+            "--submissions",
+            metavar="DIR",
+            help="Take these in first: a folder in which each learner has a folder with notebooks.",
+        ),
+    ] = None,
+    course: CourseOption = None,
+) -> None:
+    """Grade what was handed in for a part.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse grade neurons --submissions ~/Downloads/handed-in[/cyan]
+
+    [cyan]dlcourse grade neurons[/cyan]    (what is in course/submitted already)
+
+    A submission that cannot be graded gets a line with its reason and does not stop the others. Then look at the grades in
+    formgrader ([cyan]jupyter lab[/cyan], menu Nbgrader), write [cyan]feedback[/cyan] and [cyan]export[/cyan] the grades.
+    """
+    from dlcourse.cli.shown import grade_table
+
+    class_ = _course(course)
+    class_.chapters(part)
+    if submissions is not None:
+        taken = class_.collect(part, submissions)
+        out.print(f"Took in {taken.notebooks} notebooks of {taken.learners} learners.")
+        for line in taken.left_out:
+            err.print(f"[yellow]Left out:[/yellow] {line}", highlight=False, markup=True)
+    with _bar(f"Grading {part}", "notebooks") as step:
+        table = class_.grade(part, on_progress=step)
+    for shown in grade_table(table):
+        out.print(shown)
+
+
+@app.command(rich_help_panel=TEACH)
+def feedback(part: PartArgument, course: CourseOption = None) -> None:
+    """Write the pages that learners get back: their notebook, the verdicts, your comments.
+
+    [bold]Example[/bold]
+
+    [cyan]dlcourse feedback neurons[/cyan]
+
+    Hidden checks are not shown.
+    """
+    class_ = _course(course)
+    with _bar(f"Writing feedback on {part}", "learners") as step:
+        pages = class_.feedback(part, on_progress=step)
+    out.print(f"Wrote {len(pages)} pages: [cyan]{_short(class_.folder / 'feedback')}[/cyan]")
+
+
+@app.command(rich_help_panel=TEACH)
+def export(
+    format_: Annotated[
+        Format, typer.Option("--format", help="Plain CSV, or the columns that Moodle or Canvas import.")
+    ] = Format.csv,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE", help="The file; in the class's folder by default."),
+    ] = None,
+    course: CourseOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file with other grades.")] = False,
+) -> None:
+    """Write the grades of all graded parts to a file.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse export[/cyan]
+
+    [cyan]dlcourse export --format moodle --to ~/moodle.csv[/cyan]
+
+    [bold]Moodle[/bold]: Grades, Import, CSV file; map Username, ID number or Email address to find the learner.
+    [bold]Canvas[/bold]: Gradebook, Import; the learner is found by ID, or by SIS Login ID.
+    """
+    class_ = _course(course)
+    target = to or class_.folder / ("grades.csv" if format_ is Format.csv else f"grades-{format_}.csv")
+    out.print(f"Wrote [cyan]{_short(class_.export(format_, target, force=force))}[/cyan]")
+
+
+@app.command(name="sample-class", rich_help_panel=TEACH)
+def sample_class() -> None:
+    """Make up a class, grade it, and show what an instructor gets.
+
+    [bold]Example[/bold]
+
+    [cyan]dlcourse sample-class[/cyan]
+
+    The submissions are made from the exercises and the classic mistakes beside them. All of it goes to
+    [cyan]build/sample-class[/cyan]; your own class in [cyan]course/[/cyan] is not touched.
+    """
+    from dlcourse.cli.shown import grade_table
+    from dlcourse.grading import sample
+    from dlcourse.grading.grades import FORMATS
+
+    root = _root()
+    with err.status("Making up a class"):
+        class_ = sample.make(root)
+    for part in class_.parts:
+        with _bar(f"Grading {part}", "notebooks") as step:
+            table = class_.grade(part, on_progress=step)
+        with _bar(f"Writing feedback on {part}", "learners") as step:
+            class_.feedback(part, on_progress=step)
+        for shown in grade_table(table):
+            out.print(shown)
+    for name in FORMATS:
+        class_.export(name, class_.folder / f"grades-{name}.csv")
+    folder = _short(class_.folder)
+    out.print("Read on:")
+    out.print(f"  the feedback    [cyan]{folder}/feedback/[/cyan]LEARNER/PART/CHAPTER.html")
+    out.print(f"  the grades      [cyan]{folder}/grades-csv.csv[/cyan] (also grades-moodle.csv, grades-canvas.csv)")
+    out.print(f"  in formgrader   [cyan]DLCOURSE_COURSE={folder} jupyter lab[/cyan], menu Nbgrader, Formgrader")
+
+
+@contextmanager
+def _bar(title: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a progress bar on a terminal, nothing elsewhere."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(f"{unit}  [dim]{{task.fields[now]}}[/dim]"),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(title, total=None, now="")
+
+        def step(done: int, total: int, now: str = "") -> None:
+            progress.update(task, completed=done, total=total, now=now)
+
+        yield step
+
+
+def _root() -> Path:
+    from dlcourse.grading.course import find_root
+
+    return find_root(Path.cwd())
+
+
+def _course(folder: Path | None) -> Course:
+    from dlcourse.grading.course import Course
+
+    return Course(_root(), folder)
+
+
+def _short(path: Path) -> str:
+    """Return a path as one would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

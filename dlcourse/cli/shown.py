@@ -1,0 +1,84 @@
+"""Verdicts and grades as a terminal shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dlcourse.grading.notebooks import Notebook, total_points
+from dlcourse.grading.proof import CellResult, Proof, visible_checks
+
+if TYPE_CHECKING:
+    from dlcourse.grading.grades import GradeTable
+
+
+def verdicts(notebook: Notebook, proof: Proof) -> tuple[list[RenderableType], bool]:
+    """Show what the checks of a learner's notebook say.
+
+    Args:
+        notebook: What was run.
+        proof: What its cells did.
+
+    Returns:
+        What to print, and whether all visible checks passed.
+    """
+    visible = [proof.checks[name] for name in visible_checks(notebook)]
+    table = Table("", "Check", "Points", "What it says", show_lines=True, expand=False)
+    for cell in visible:
+        for passed, name, points, says in _rows(cell):
+            mark = Text("passed", "green") if passed else Text("not yet", "bold red")
+            table.add_row(mark, Text(name), Text(points), Text(says))
+    points = sum(cell.points for cell in visible)
+    total = sum(cell.total for cell in visible)
+    lines: list[RenderableType] = [table]
+    for cell in proof.cells:
+        if cell.error and not cell.graded and not cell.error.startswith("NotImplementedError"):
+            where = f"the cell {cell.name!r}" if cell.name else "a cell of yours"
+            lines.append(Text.assemble(("Stopped: ", "bold red"), f"{where}: {cell.error}"))
+    lines.append(Text.assemble((f"{points:g} of {total:g} points", "bold"), " in the checks you can see."))
+    later = total_points(notebook) - total
+    if later:
+        lines.append(Text(f"{later:g} more points are given on other inputs when you hand in.", "dim"))
+    return lines, points == total
+
+
+def grade_table(table: GradeTable) -> Iterator[RenderableType]:
+    """Show the grades of a class.
+
+    Args:
+        table: The grades.
+
+    Yields:
+        What to print.
+    """
+    shown = Table(title=f"{table.part}: {len(table.rows)} learners", title_style="bold")
+    shown.add_column("Learner")
+    for chapter, total in zip(table.chapters, table.totals, strict=True):
+        shown.add_column(f"{chapter}\n[dim]of {total:g}[/dim]", justify="right")
+    shown.add_column(f"Total\n[dim]of {table.total:g}[/dim]", justify="right")
+    shown.add_column("Needs a look")
+    for row in table.rows:
+        points = {grade.chapter: grade for grade in row.chapters}
+        cells = [f"{points[c].points:g}" if c in points else "" for c in table.chapters]
+        look = Text("yes", "bold yellow") if row.needs_look else Text("")
+        shown.add_row(Text(row.learner.label), *cells, Text(f"{row.points:g}", "bold"), look)
+    yield shown
+    for row in table.rows:
+        for remark in row.remarks:
+            yield Text.assemble((f"{row.learner.label}: ", "bold"), remark)
+    yield Text.assemble("Isolation of the learners' code: ", (table.isolation, "yellow"))
+
+
+def _rows(cell: CellResult) -> Iterator[tuple[bool, str, str, str]]:
+    if cell.report is None:
+        says = cell.error or ("" if cell.points == cell.total else "It wrote to stderr.")
+        yield cell.points == cell.total, cell.name, f"{cell.points:g} of {cell.total:g}", says
+        return
+    for verdict in cell.report["verdicts"]:
+        says = "\n".join(filter(None, (verdict["message"], verdict.get("example", ""))))
+        points = f"{verdict['points']:g} of {verdict['total']:g}"
+        yield verdict["passed"], f"{verdict['name']} {verdict['what']}", points, says
