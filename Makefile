@@ -8,14 +8,14 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 # The first Python that the package runs on; 3.11 first, for which the lock is made.
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv and install the lock; reuse it if nothing changed
-	@if [ -z "$(PYTHON)" ]; then echo "dlcourse needs Python 3.11 to 3.14, and none was found: install one (python.org, or your" \
+	@if [ -z "$(PYTHON)" ]; then echo "The course needs Python 3.11, 3.12 or 3.13, and none was found: install one (python.org, or your" \
 		"system's packages) and try again, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
 	@$(PYTHON) tools/setup.py
 

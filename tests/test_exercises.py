@@ -64,7 +64,9 @@ def shortcuts_of(name):
         yield Shortcut(task.name, "pasted", textwrap.dedent(inspect.getsource(counterpart)))
 
 
-MISTAKES = [pytest.param(name, m, id=f"{name}: {m.task}: {m.name}") for name in NAMES for m in mistakes_of(name)]
+MISTAKES = [
+    pytest.param(name, m, id=f"{name}: {m.task}: {m.name}") for name in NAMES for m in mistakes_of(name)
+]
 SHORTCUTS = [
     pytest.param(name, shortcut, id=f"{name}: {shortcut.task} {shortcut.way}")
     for name in NAMES
@@ -146,7 +148,9 @@ def test_every_check_catches_a_mistake(name, exercises):
 @pytest.mark.parametrize(("name", "mistake"), MISTAKES)
 def test_a_mistake_loses_its_points_and_is_told(name, mistake, exercises, prove):
     proof = prove(sample.with_mistake(exercises[name], mistake))
-    lost = {cell.name: cell.total - cell.points for cell in proof.checks.values() if cell.points != cell.total}
+    lost = {
+        cell.name: cell.total - cell.points for cell in proof.checks.values() if cell.points != cell.total
+    }
     assert lost == mistake.loses
     for cell in lost:
         assert mistake.told in "\n".join(proof.checks[cell].messages), cell
@@ -155,9 +159,7 @@ def test_a_mistake_loses_its_points_and_is_told(name, mistake, exercises, prove)
 @pytest.mark.parametrize(("name", "shortcut"), SHORTCUTS)
 def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prove):
     task = next(t for t in notebooks.tasks(exercises[name]) if t.name == shortcut.task)
-    answered = notebooks.with_answers(
-        notebooks.reference(exercises[name]), {shortcut.task: shortcut.code}
-    )
+    answered = notebooks.with_answers(notebooks.reference(exercises[name]), {shortcut.task: shortcut.code})
     proof = prove(answered)
     for cell in task.cells:
         assert proof.checks[cell].points == 0, cell

@@ -74,7 +74,7 @@ def test_a_second_set_up_reuses_the_first(tmp_path):
 def test_an_old_python_is_told_what_to_install():
     done = run("make setup PYTHON=")
     assert done.returncode != 0
-    assert "dlcourse needs Python 3.11 to 3.14" in done.stderr
+    assert "The course needs Python 3.11, 3.12 or 3.13" in done.stderr
 
 
 @pytest.mark.slow

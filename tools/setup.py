@@ -99,9 +99,9 @@ def run(arguments, total=0):
 
 def main():
     """Bring .venv to what the lock says."""
-    if not (3, 11) <= sys.version_info[:2] < (3, 15):
+    if not (3, 11) <= sys.version_info[:2] < (3, 14):
         fail(
-            "dlcourse needs Python 3.11 to 3.14, this is %d.%d: install one and try again."
+            "The course needs Python 3.11, 3.12 or 3.13, this is %d.%d: install one and try again."
             % sys.version_info[:2]
         )
     if installed() == wanted():

@@ -168,7 +168,9 @@ def build(
 
     with _bar("Building the book", "pages") as step:
         built = build_book(_root(), fresh=fresh, on_progress=step)
-    out.print(f"The book is built. Read it: [cyan]{_short(built)}[/cyan], or run [cyan]dlcourse serve[/cyan].")
+    out.print(
+        f"The book is built. Read it: [cyan]{_short(built)}[/cyan], or run [cyan]dlcourse serve[/cyan]."
+    )
 
 
 @app.command(rich_help_panel=TEACH)
@@ -202,7 +204,9 @@ def release(
             class_.release(name, force=force)
     for name in parts:
         chapters = ", ".join(class_.chapters(name))
-        out.print(f"Released [bold]{name}[/bold] ({chapters}): [cyan]{_short(class_.folder / 'release' / name)}[/cyan]")
+        out.print(
+            f"Released [bold]{name}[/bold] ({chapters}): [cyan]{_short(class_.folder / 'release' / name)}[/cyan]"
+        )
 
 
 @app.command(rich_help_panel=TEACH)
@@ -318,8 +322,12 @@ def sample_class() -> None:
     folder = _short(class_.folder)
     out.print("Read on:")
     out.print(f"  the feedback    [cyan]{folder}/feedback/[/cyan]LEARNER/PART/CHAPTER.html")
-    out.print(f"  the grades      [cyan]{folder}/grades-csv.csv[/cyan] (also grades-moodle.csv, grades-canvas.csv)")
-    out.print(f"  in formgrader   [cyan]DLCOURSE_COURSE={folder} jupyter lab[/cyan], menu Nbgrader, Formgrader")
+    out.print(
+        f"  the grades      [cyan]{folder}/grades-csv.csv[/cyan] (also grades-moodle.csv, grades-canvas.csv)"
+    )
+    out.print(
+        f"  in formgrader   [cyan]DLCOURSE_COURSE={folder} jupyter lab[/cyan], menu Nbgrader, Formgrader"
+    )
 
 
 @contextmanager
@@ -342,7 +350,7 @@ def _bar(title: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
 
 
 def _root() -> Path:
-    from dlcourse.grading.course import find_root
+    from dlcourse.cli.root import find_root
 
     return find_root(Path.cwd())
 

@@ -74,4 +74,6 @@ def listen(folder: Path, port: int) -> ThreadingHTTPServer:
             reason = f"Port {port} needs more rights than you have"
         else:
             raise
-        raise ServeError(f"{reason}; choose another one: dlcourse serve --port {port % 60000 + 1025}") from error
+        raise ServeError(
+            f"{reason}; choose another one: dlcourse serve --port {port % 60000 + 1025}"
+        ) from error

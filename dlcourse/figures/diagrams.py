@@ -186,7 +186,7 @@ def decision_regions(
         raise ValueError(f"decision_regions draws classes 0 to {len(CATEGORIES) - 1}, got {seen.tolist()}.")
     with style.context():
         if ax is None:
-            fig = Figure(figsize=(5.6, 4.6))
+            fig = Figure(figsize=(5.2, 4.4))
             ax = fig.add_subplot()
         for k in seen:
             inside = (classes == k).astype(float)
@@ -221,7 +221,7 @@ def digit_grid(
     *,
     columns: int = 10,
     wrong: Shaped[np.ndarray, " n"] | None = None,
-    size: float = 0.62,
+    size: float = 0.54,
 ) -> Figure:
     """Draw small grey pictures in a grid, ink on paper.
 
@@ -272,7 +272,7 @@ def digit_grid(
 def _canvas(x: tuple[float, float], y: tuple[float, float]) -> tuple[Figure, Axes]:
     """Make a figure of one empty drawing area, equal units both ways, not wider than a page."""
     wide, high = x[1] - x[0], y[1] - y[0]
-    inches = min(0.8, 6.9 / wide)
+    inches = min(0.8, 5.8 / wide)
     fig = Figure(figsize=(inches * wide, inches * high))
     fig.set_layout_engine("none")
     ax = fig.add_axes((0, 0, 1, 1))

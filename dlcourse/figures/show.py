@@ -24,7 +24,7 @@ _VARIABLES = {
 } | {"#000000": "var(--dl-ink, currentColor)", "#ffffff": f"var(--dl-paper, {_FALLBACK['paper']})"}
 _JUPYTER_DARK = (
     '[data-jp-theme-light="false"] .dl-figure{'
-    + ";".join(f"--dl-{name}:{value}" for name, value in style.DARK.items() if name[0] == "c")
+    + ";".join(f"--dl-{n}:{value}" for n, value in style.DARK.items() if n not in _FALLBACK)
     + "}"
 )
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
@@ -105,6 +105,8 @@ def to_svg(fig: Figure, *, alt: str, salt: str = "") -> str:
     _name_uniquely(root, prefix)
     for element in root.iter():
         _restyle(element)
+    for element in root.iter():
+        _share_style(element)
     width, height = (fig.get_size_inches() * _PIXELS_PER_INCH).round().astype(int)
     root.attrib = {
         "role": "img",
@@ -180,6 +182,20 @@ def _restyle(element: ElementTree.Element) -> None:
     if declared := element.get("style"):
         declared = _COLOUR.sub(lambda m: _VARIABLES.get(m[0], m[0]), declared)
         element.set("style", declared.replace("; ", ";").replace(": ", ":"))
-    if path := element.get("d"):
-        path = _LONG_NUMBER.sub(lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), path)
-        element.set("d", " ".join(path.split()))
+    for name in ("d", "x", "y"):
+        if (text := element.get(name)) is not None:
+            text = _LONG_NUMBER.sub(lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), text)
+            element.set(name, " ".join(text.split()))
+
+
+def _share_style(group: ElementTree.Element) -> None:
+    """Say once for a group of equal marks how they look, instead of at each of them."""
+    looks = {child.get("style", "") for child in group}
+    if group.tag != "g" or len(group) < 2 or len(looks) > 1 or "style" in group.attrib:
+        return
+    (look,) = looks
+    # An opacity of its own would blend the group as a whole instead of mark by mark.
+    if look and not look.startswith("opacity") and ";opacity" not in look:
+        group.set("style", look)
+        for child in group:
+            del child.attrib["style"]

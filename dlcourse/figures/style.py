@@ -48,6 +48,10 @@ DARK = {
 }
 """The same names on a dark page."""
 
+PAGE = (5.7, 3.5)
+"""Width and height [inch] of a usual figure. A wider one has tiny letters on a phone, where every
+figure shrinks to the width of the screen."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """A shape for each category: colour is never the only difference."""
 
@@ -69,7 +73,7 @@ _SETTINGS: dict[str, Any] = {
     "figure.dpi": 96,
     "figure.edgecolor": "none",
     "figure.facecolor": "none",
-    "figure.figsize": (6.4, 3.7),
+    "figure.figsize": PAGE,
     "font.family": "DejaVu Sans",
     "font.size": 12,
     "grid.color": LINE,

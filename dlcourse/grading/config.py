@@ -38,7 +38,7 @@ def configure(course: Path) -> Any:
     from nbgrader.server_extensions import formgrader
     from traitlets.config import Config
 
-    from dlcourse.grading.feedback import SpareHidden
+    from dlcourse.grading.feedback import SpareHidden, WriteMathML
 
     _find_scripts()
     config = Config()
@@ -55,6 +55,7 @@ def configure(course: Path) -> Any:
         GetGrades,
         SpareHidden,  # before ClearHiddenTests, which takes away what marks a hidden check
         ClearHiddenTests,
+        WriteMathML,
         CSSHTMLHeaderPreprocessor,
     ]
     config.HTMLExporter.extra_template_basedirs = [

@@ -26,26 +26,6 @@ Progress = Callable[[int, int, str], None]
 """Called with how many steps are done, how many there are, and what is done now."""
 
 
-def find_root(start: Path) -> Path:
-    """Find the repository that a folder is in.
-
-    Args:
-        start: Any folder in it.
-
-    Returns:
-        The folder that holds `exercises/` and `nbgrader_config.py`.
-
-    Raises:
-        GradingError: There is none above `start`.
-    """
-    for folder in (start, *start.parents):
-        if (folder / "exercises").is_dir() and (folder / "nbgrader_config.py").is_file():
-            return folder
-    raise GradingError(
-        f"{start} is not in a copy of the course; change to the folder that holds exercises/ and try again."
-    )
-
-
 class Course:
     """One class.
 
@@ -112,8 +92,11 @@ class Course:
         chapters = self.chapters(part)
         exercises = {chapter: self.exercise(part, chapter) for chapter in chapters}
         release = self.folder / "release" / part
+        paths = [release / f"{chapter}.ipynb" for chapter in chapters]
         submitted = sorted((self.folder / "submitted").glob(f"*/{part}"))
         if release.exists() and submitted and not force:
+            if all(_made_from(path, exercises[path.stem]) for path in paths):
+                return paths
             raise GradingError(
                 f"{part} is released and {len(submitted)} learners have handed in; releasing it again can change the "
                 "checks they are graded by. Say --force if you mean it."
@@ -122,7 +105,6 @@ class Course:
         result = self._api.generate_assignment(part, force=True, create=True)
         if not result["success"]:
             raise GradingError(f"nbgrader could not release {part}: {stock.reason(result)}.")
-        paths = [release / f"{chapter}.ipynb" for chapter in chapters]
         try:
             for chapter, path in zip(chapters, paths, strict=True):
                 notebooks.assert_clean(
@@ -235,7 +217,9 @@ class Course:
             learner = row.learner.name
             if on_progress:
                 on_progress(done, len(table.rows), learner)
-            if (self.folder / "autograded" / learner / part).is_dir():
+            for stale in (self.folder / "feedback" / learner / part).glob("*.html"):
+                stale.unlink()
+            if any((self.folder / "autograded" / learner / part).glob("*.ipynb")):
                 result = self._api.generate_feedback(part, learner)
                 if not result["success"]:
                     raise GradingError(
@@ -302,6 +286,8 @@ class Course:
 
         # nbgrader reads relations of records that it has not added to its session yet; SQLAlchemy copes.
         warnings.filterwarnings("ignore", message="Object of type <Submitted.*> not in session")
+        # nbgrader puts a deleted check back without the id that newer notebooks give to cells.
+        warnings.filterwarnings("ignore", message="Cell is missing an id field")
         self.folder.mkdir(parents=True, exist_ok=True)
         config = configure(self.folder)
         return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
@@ -400,6 +386,14 @@ def _edited(path: Path) -> bool:
     """Tell whether a notebook differs from what was generated (or was never generated)."""
     notebook = intake.read_notebook(path)
     return bool(notebook.metadata.get("dlcourse", {}).get("sha256") != _digest(notebook))
+
+
+def _made_from(path: Path, exercise: notebooks.Notebook) -> bool:
+    """Tell whether a released notebook was made from an exercise as it is now."""
+    if not path.is_file():
+        return False
+    made = intake.read_notebook(path).metadata.get("dlcourse", {}).get("sha256")
+    return bool(made == _digest(exercise))
 
 
 def _place(chapters: Sequence[str], name: str) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from dlcourse.grading.notebooks import graded
 from dlcourse.grading.proof import MIME
 
+_FORMULA = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<line>[^$\n]+?)\$", re.S)
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{chapter}</title>
@@ -34,6 +36,28 @@ class SpareHidden(NbGraderPreprocessor):
         if cell.cell_type == "code" and graded(cell) and "BEGIN HIDDEN TESTS" in cell.source:
             cell.outputs = [_spared(output) for output in cell.outputs if _counts(output)]
         return cell, resources
+
+
+class WriteMathML(NbGraderPreprocessor):
+    """Turns the formulas of the prose into MathML, which browsers show without a script or another host."""
+
+    def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
+        """Replace `$...$` and `$$...$$` in a text cell, but not in code."""
+        if cell.cell_type == "markdown":
+            cell.source = _FORMULA.sub(_mathml, cell.source)
+        return cell, resources
+
+
+def _mathml(match: re.Match[str]) -> str:
+    if match["code"]:
+        return match[0]
+    try:
+        from docutils.utils.math.latex2mathml import tex2mathml
+
+        formula = tex2mathml(match["block"] or match["line"], as_block=bool(match["block"]))
+    except Exception:  # docutils is not there, or does not know a command: TeX can be read too
+        return match[0]
+    return re.sub(r"\n\s*", "", formula)
 
 
 def _counts(output: Any) -> bool:

@@ -159,9 +159,9 @@ class Prover:
         patience = self.timeout + GRACE
         end = "The cell ended the Python process (os._exit, or a crash); nothing below it could run"
         try:
-            # Starting the first process imports NumPy and IPython, which is not the cell's fault.
+            ours.recv_bytes()  # it is ready: starting is not the first cell's fault
             while len(outcomes) < len(cells):
-                if not ours.poll(patience + (0 if outcomes else 60)):
+                if not ours.poll(patience):
                     end = f"The cell did not stop after {self.timeout:g} s; nothing below it could run"
                     break
                 outcomes.append(json.loads(ours.recv_bytes()))
@@ -211,6 +211,7 @@ def _work(connection: Connection, sources: list[str], timeout: float, folder: st
     config = Config()
     config.HistoryManager.enabled = False
     shell = InteractiveShell.instance(config=config)
+    connection.send_bytes(b"ready")
     for source in sources:
         connection.send_bytes(json.dumps(_run_cell(shell, source, timeout)).encode())
 

@@ -55,9 +55,7 @@ def mistakes_of(exercise: Path) -> list[Mistake]:
     path = exercise.with_name(f"{exercise.stem}_mistakes.py")
     if not path.is_file():
         raise GradingError(f"{exercise.name} has no mistakes file; write {path.name} beside it.")
-    spec = importlib.util.spec_from_file_location(
-        f"_mistakes_{exercise.parent.name}_{exercise.stem}", path
-    )
+    spec = importlib.util.spec_from_file_location(f"_mistakes_{exercise.parent.name}_{exercise.stem}", path)
     if spec is None or spec.loader is None:
         raise GradingError(f"{path} cannot be read as Python.")
     module = importlib.util.module_from_spec(spec)

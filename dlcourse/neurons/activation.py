@@ -93,7 +93,8 @@ def sigmoid(z: Array) -> Array:
         array([0. , 0.5, 1. ])
     """
     expect_floating("sigmoid", z=z)
-    with np.errstate(over="ignore"):  # far on the left e^-z becomes inf, and 1 / inf is 0, which is right
+    # Far on the left e^-z overflows to inf. That is fine: 1 / inf is 0.
+    with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-z))
 
 
@@ -271,7 +272,7 @@ def gelu_op(z: Array) -> tuple[Array, Pullback]:
 
 
 def _below_top(function: str, z: Rows) -> Rows:
-    """Subtract the largest score of each row: softmax stays the same, and no exponential is above 1."""
+    """Subtract the largest score of each row: no exponential is then above 1."""
     expect_floating(function, z=z)
     if z.ndim == 0 or z.shape[-1] == 0:
         raise ValueError(
@@ -279,24 +280,28 @@ def _below_top(function: str, z: Rows) -> Rows:
             "put the scores of all classes along the last axis"
         )
     top = z.max(axis=-1, keepdims=True)  # (*batch, 1)
-    if np.isinf(top).any():
+    infinite = np.isinf(top)
+    if infinite.any():
         raise ValueError(
-            f"{function} expects a finite largest score in each row, got {top[np.isinf(top)][0]}: "
-            "an intermediate value has overflowed, or every class of a row is masked with -inf"
+            f"{function} expects a finite largest score in each row, "
+            f"got {top[infinite][0]}: an intermediate value has overflowed, "
+            "or every class of a row is masked with -inf"
         )
-    with np.errstate(over="ignore"):  # what is too far below to be written becomes -inf, and its share 0
+    # What is too far below to be written becomes -inf, and its share 0.
+    with np.errstate(over="ignore"):
         return z - top
 
 
 def softmax(z: Rows) -> Rows:
     r"""Turn the scores of the classes into shares that add up to 1.
 
-    .. math:: p_k = \frac{e^{z_k}}{\sum_j e^{z_j}} = \frac{e^{z_k - m}}{\sum_j e^{z_j - m}}, \qquad m = \max_j z_j
+    .. math:: p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}
+                  = \frac{e^{z_k - m}}{\sum_j e^{z_j - m}}, \quad m = \max_j z_j
 
     Source: Bridle (1990); Goodfellow et al. (2016), sections 4.1 and 6.2.2.3.
 
     Args:
-        z: scores, classes on the last axis; ``-inf`` excludes a class, ``(*batch, classes)``.
+        z: scores, ``(*batch, classes)``; ``-inf`` excludes a class.
 
     Returns:
         Shares in the dtype of ``z``, ``(*batch, classes)``.
@@ -318,8 +323,8 @@ def softmax(z: Rows) -> Rows:
 def softmax_op(z: Rows) -> tuple[Rows, Pullback]:
     r"""Compute softmax and its pullback.
 
-    .. math:: \frac{\partial p_k}{\partial z_j} = p_k (\delta_{kj} - p_j), \qquad
-              \bar z_k = p_k \Bigl(\bar p_k - \sum_j \bar p_j p_j\Bigr)
+    .. math:: \frac{\partial p_k}{\partial z_j} = p_k (\delta_{kj} - p_j),
+              \quad \bar z_k = p_k \Bigl(\bar p_k - \sum_j \bar p_j p_j\Bigr)
 
     Args:
         z: scores, ``(*batch, classes)``.

@@ -1,8 +1,8 @@
 """Neurons in layers: what one neuron cannot tell apart, several can, one layer after the other.
 
 A layer is one matrix product for a whole batch of samples, and a network is such layers in a row. The last layer decides
-what the network answers: a class or a continuous value. Chapter: book/neurons/network.md. Sources: Rosenblatt (1962);
-Goodfellow et al. (2016), chapter 6.
+what the network answers: a class or a continuous value. Chapter: book/neurons/network.md. Sources: Rumelhart et al.
+(1986); Goodfellow et al. (2016), chapter 6.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def dense(
 
     .. math:: H = f(X W + b)
 
-    Source: Goodfellow et al. (2016), equation 6.35 and the text around it.
+    Source: Goodfellow et al. (2016), section 6.4.
 
     Args:
         x: one sample a row, ``(batch, n_in)``.
@@ -177,7 +177,7 @@ def xor_layers() -> tuple[Layer, Layer]:
 
     The first hidden unit is OR, the second is AND. The output unit fires if OR fires and AND does not.
 
-    Source: Minsky and Papert (1969), for the problem; Rumelhart et al. (1986), for networks that solve it.
+    Source: Minsky and Papert (1969), for the problem; Goodfellow et al. (2016), section 6.1, for another solution.
 
     Returns:
         A hidden layer of two units and an output layer of one.

@@ -6,6 +6,7 @@ room for, takes 0.6 to 0.7 of the time; Sphinx then finds every output in the ca
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -140,7 +141,8 @@ class _Run:
         """Run all cells."""
         started = time.perf_counter()
         try:
-            self._client.execute(env=os.environ | ONE_THREAD)
+            # In a loop of its own, which `execute` would leave open in this thread.
+            asyncio.run(self._client.async_execute(env=os.environ | ONE_THREAD))
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             self.error = error
         self.seconds = time.perf_counter() - started

@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from dlcourse.publishing.cache import cache_folder
+from dlcourse.publishing.listing import Listing
 from dlcourse.publishing.vendor import FILES
 
 ASSETS = Path(__file__).parent / "assets"
@@ -24,6 +25,7 @@ WIDGETS_STYLE = "widgets/widgets.css"
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
+    app.add_directive("literalinclude", Listing, override=True)
     app.connect("config-inited", configure)
     app.connect("builder-inited", add_style)
     # Before 501, where the theme makes its download button of what it finds in the context.
@@ -39,6 +41,7 @@ def configure(app: Sphinx, config: Config) -> None:
     config.mathjax_path = MATHJAX
     config.html_static_path = [*config.html_static_path, str(ASSETS), str(FILES)]
     config.html_favicon = str(ASSETS / "favicon.svg")
+    app.registry.css_files = [each for each in app.registry.css_files if "thebe" not in each[0]]
     for listeners in list(app.events.listeners.values()):
         for listener in list(listeners):
             if listener.handler.__module__ == "sphinx_thebe":

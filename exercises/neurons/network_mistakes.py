@@ -1,6 +1,6 @@
 """Classic mistakes of the exercise ``neurons/network``, each with what its author must be told.
 
-No answer here calls an earlier one, so each mistake costs the points of its own task only.
+Each costs the points of its own task only: where a later task calls an earlier one, the reference stands in for it.
 """
 
 from dlcourse.checks import Mistake
@@ -41,11 +41,10 @@ def _dense(
         "    if activation == 'relu':\n"
         f"        return {relu}\n"
         "    if activation == 'softmax':\n"
-        "        e = np.exp(z - z.max())\n"
+        "        e = np.exp(z - z.max(axis=-1, keepdims=True))\n"
         f"        return {softmax}\n"
         f"    return {linear}\n"
     )
-    # The largest sum of the whole batch, subtracted from all, leaves nothing of the other rows.
     return Mistake("dense", name, code, DENSE if loses is None else loses, told)
 
 
@@ -95,10 +94,13 @@ MISTAKES = [
         "np.array([row @ W + b for row in x])",
         "linear loops in Python: write it with whole arrays",
     ),
+    _linear(
+        "activation already", "np.maximum(x @ W + b, 0)", "linear returns the sums, which may be negative"
+    ),
     _xor(
         "one hidden neuron twice",
         "([[1.0, 1.0], [1.0, 1.0]], [-0.5, -0.5], [1.0, -1.0], -0.5)",
-        "both to (1, 1) and to (0, 1): no output neuron can tell these two apart",
+        "gives the same answer (1, 1) to the inputs (1, 1) and (0, 1): so no output neuron can tell them apart",
     ),
     _xor(
         "output turned round",
@@ -130,6 +132,11 @@ MISTAKES = [
         "sum(n_in * n_out + 1 for n_in, n_out in zip(sizes[:-1], sizes[1:]))",
         "You counted one bias a layer",
     ),
+    _count(
+        "one hidden layer only",
+        "sum((n_in + 1) * n_out for n_in, n_out in zip(sizes[:2], sizes[1:3]))",
+        "You counted two layers: there may be any number",
+    ),
     _count("units instead of parameters", "sum(sizes)", "You counted the units"),
     _dense("no activation", "You forgot the activation", relu="z", softmax="z"),
     _dense(
@@ -143,8 +150,23 @@ MISTAKES = [
         "Your softmax divides by the sum over the samples",
         softmax="e / e.sum(axis=0)",
     ),
-    _dense("softmax over the batch", "Your softmax divides by the sum over the whole batch", softmax="e / e.sum()"),
+    _dense(
+        "softmax over the batch",
+        "Your softmax divides by the sum over the whole batch",
+        softmax="e / e.sum()",
+    ),
+    _dense(
+        "softmax without keepdims",
+        "Your softmax lines up the sums of the rows with the columns",
+        softmax="e / e.sum(axis=-1)",
+    ),
     _dense("softmax does not divide", "the probabilities of a row must sum to 1", softmax="np.exp(z)"),
+    _dense(
+        "softmax minus the largest of the batch",
+        "You subtracted the largest sum of the whole batch",
+        softmax="np.exp(z - z.max()) / np.exp(z - z.max()).sum(axis=-1, keepdims=True)",
+        loses={"dense_hidden": 1},
+    ),
     Mistake(
         "dense",
         "softmax overflows",

@@ -135,6 +135,16 @@ def test_small_pictures_stay_pixels():
     assert "image-rendering:pixelated" in image["style"]
 
 
+def test_many_marks_stay_small():
+    with style.context():
+        fig = Figure(figsize=(3, 3))
+        fig.add_subplot().scatter(*np.random.default_rng(0).random((2, 2000)), alpha=0.5)
+    markup = show(fig, alt="a").markup
+    assert len(elements(markup, "use")) > 2000
+    assert len(markup) < 2000 * 90
+    assert markup.count("fill-opacity:0.5") == 1
+
+
 def test_pyplot_forgets_the_figure():
     plt = pytest.importorskip("matplotlib.pyplot")
     before = plt.get_fignums()

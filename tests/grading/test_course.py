@@ -1,0 +1,194 @@
+"""The class through real nbgrader, with a small exercise."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from dlcourse.grading import notebooks
+from dlcourse.grading.course import Course
+from dlcourse.grading.errors import GradingError
+from dlcourse.grading.grades import Learner
+
+MINUS = "def add(a, b):\n    return a - b"
+CRASH = "import os\nos._exit(1)"
+PRINTS = "def add(a, b):\n    print('SEEN', a, b)\n    return a - b"
+
+
+@pytest.fixture
+def exercise(course):
+    return course.exercise("sums", "adding")
+
+
+@pytest.fixture
+def hand_in(course, exercise):
+    """Hand in the released notebook with some answers; right where none is given."""
+
+    def write(learner, **answers):
+        release = nbformat.read(course.folder / "release" / "sums" / "adding.ipynb", as_version=4)
+        right = notebooks.reference_answers(exercise)
+        path = course.folder / "submitted" / learner / "sums" / "adding.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebooks.with_answers(release, right | answers), path)
+        return path
+
+    return write
+
+
+def points(table):
+    return {row.learner.name: row.points for row in table.rows}
+
+
+def test_parts_come_from_the_exercises_folder_in_the_order_of_the_book(root):
+    for name in ("sums/zero", "later/first"):
+        path = root / "exercises" / f"{name}.md"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nparts:\n- caption: A\n  chapters:\n"
+        "  - file: book/sums/zero\n  - file: book/sums/adding\n"
+    )
+    assert Course(root).parts == {"sums": ("zero", "adding"), "later": ("first",)}
+
+
+def test_an_unknown_part_is_said(course):
+    with pytest.raises(GradingError, match=r"no part 'sum'.* Did you mean 'sums'\? There are: sums\."):
+        course.chapters("sum")
+
+
+def test_steps_out_of_order_are_said(course):
+    with pytest.raises(GradingError, match="not released; run `dlcourse release sums`"):
+        course.grade("sums")
+    with pytest.raises(GradingError, match="not graded; run `dlcourse grade sums`"):
+        course.feedback("sums")
+    with pytest.raises(GradingError, match="Nothing is graded yet"):
+        course.export("csv", course.folder / "grades.csv")
+
+
+def test_release_makes_clean_notebooks_and_can_be_repeated(course, hand_in, text):
+    (path,) = course.release("sums")
+    assert "return a + b" not in path.read_text(encoding="utf-8")
+    assert "given(40, 2)" not in path.read_text(encoding="utf-8")
+    before = json.loads(path.read_text(encoding="utf-8"))
+    assert course.release("sums") == [path]
+    assert json.loads(path.read_text(encoding="utf-8")) == before
+
+    hand_in("ada")
+    assert course.release("sums") == [path]  # nothing changed, so nothing can go wrong
+    changed = text.replace("# Adding", "# Adding numbers")
+    (course.root / "exercises" / "sums" / "adding.md").write_text(changed, encoding="utf-8")
+    with pytest.raises(GradingError, match="1 learners have handed in.*Say --force"):
+        course.release("sums")
+    course.release("sums", force=True)
+    assert "Adding numbers" in path.read_text(encoding="utf-8")
+
+
+def test_release_refuses_a_leak_and_takes_the_notebook_back(course, text):
+    leaky = text.replace("# Adding", "# Adding\n\n    return a + b")
+    (course.root / "exercises" / "sums" / "adding.md").write_text(leaky, encoding="utf-8")
+    with pytest.raises(GradingError, match="the solution of 'add' stands in"):
+        course.release("sums")
+    assert not (course.folder / "release" / "sums").exists()
+
+
+def test_release_does_not_overwrite_a_source_edited_by_hand(course):
+    course.release("sums")
+    path = course.folder / "source" / "sums" / "adding.ipynb"
+    source = nbformat.read(path, as_version=4)
+    source.cells[0].source += "\n\nBy hand."
+    nbformat.write(source, path)
+    with pytest.raises(GradingError, match="was edited by hand and would be overwritten"):
+        course.release("sums")
+    assert "By hand." in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_class_is_graded_and_one_bad_submission_stops_nobody(course, hand_in):
+    course.release("sums")
+    hand_in("ada")
+    hand_in("bela", add=MINUS)
+    hand_in("carl").write_text("{")
+    hand_in("dora", add=CRASH)
+    hand_in("emil", add=PRINTS, double="def double(a, b):\n    return a")
+    broken = hand_in("fay")
+    gone = nbformat.read(broken, as_version=4)
+    gone.cells = [c for c in gone.cells if notebooks.grade_id(c) != "double_check"]
+    nbformat.write(gone, broken)
+    (course.folder / "submitted" / "gus" / "sums").mkdir(parents=True)
+    steps = []
+    table = course.grade("sums", on_progress=lambda done, total, now: steps.append((done, total)))
+
+    assert steps[0] == (0, 7)
+    assert steps[-1] == (7, 7)
+    assert points(table) == {"ada": 5, "bela": 1, "carl": 0, "dora": 0, "emil": 0, "fay": 5, "gus": 0}
+    assert table.isolation == "none: stock nbgrader"
+    assert (table.total, table.totals, table.chapters) == (5, (5,), ("adding",))
+    looks = {row.learner.name: row.remarks for row in table.rows if row.needs_look}
+    assert set(looks) == {"carl", "dora"}
+    assert "is not a notebook" in looks["carl"][0]
+    assert "ended the kernel" in looks["dora"][0]
+    assert next(r.remarks for r in table.rows if r.learner.name == "gus") == ["adding: not handed in"]
+
+    pages = {page.parts[-3]: page.read_text(encoding="utf-8") for page in course.feedback("sums")}
+    assert set(pages) == {"ada", "bela", "carl", "dora", "emil", "fay"}
+    assert "could not be graded" in pages["carl"]
+    assert "could not be graded" in pages["dora"]
+    assert "You subtracted" in pages["bela"]
+    for page in pages.values():
+        assert "HIDDEN" not in page
+        assert "SEEN 40 2" not in page, "a print in the learner's function shows the hidden inputs"
+        assert "http://" not in page.replace("http://www.w3.org", "")
+        assert "<script" not in page
+
+    # A second round forgets what an earlier submission earned, and reads what was handed in again.
+    hand_in("ada").write_text("{")
+    hand_in("carl")
+    again = course.grade("sums")
+    assert points(again)["ada"] == 0
+    assert points(again)["carl"] == 5
+    assert [row.learner.name for row in again.rows if row.needs_look] == ["ada", "dora"]
+    course.feedback("sums")
+    ada = course.folder / "feedback" / "ada" / "sums" / "adding.html"
+    assert "could not be graded" in ada.read_text(encoding="utf-8")
+
+    course.enrol([Learner("ada", "Ada", "Lovelace", "ada@example.org", "17")])
+    target = course.folder / "grades.csv"
+    assert "Lovelace" in course.export("csv", target).read_text(encoding="utf-8")
+    course.export("csv", target)
+    target.write_text("mine")
+    with pytest.raises(GradingError, match="exists with other grades; choose another file"):
+        course.export("csv", target)
+    assert target.read_text() == "mine"
+
+
+def nbgrader(root, *arguments):
+    command = Path(sys.executable).parent / "nbgrader"
+    clean = {key: value for key, value in os.environ.items() if key != "DLCOURSE_COURSE"}
+    run = subprocess.run(
+        [command, *arguments], cwd=root, env=clean, capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    return run
+
+
+@pytest.mark.slow
+def test_the_stock_commands_work_from_the_root_of_the_repository(course, hand_in):
+    course.release("sums")
+    released = course.folder / "release" / "sums" / "adding.ipynb"
+    released.unlink()
+    nbgrader(course.root, "generate_assignment", "sums", "--force")
+    assert released.is_file()
+    hand_in("bela", add=MINUS)
+    nbgrader(course.root, "autograde", "sums")
+    nbgrader(course.root, "generate_feedback", "sums")
+    page = course.folder / "feedback" / "bela" / "sums" / "adding.html"
+    assert "You subtracted" in page.read_text(encoding="utf-8")
+    assert "HIDDEN" not in page.read_text(encoding="utf-8")
+    nbgrader(course.root, "export", "--to", str(course.folder / "stock.csv"))
+    (header, row) = (course.folder / "stock.csv").read_text(encoding="utf-8").splitlines()
+    exported = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (exported["student_id"], exported["score"], exported["max_score"]) == ("bela", "1.0", "5.0")
