@@ -91,9 +91,11 @@ class Case:
     @property
     def size(self) -> int:
         """Count the numbers in the input, so that the smallest failing one can be shown."""
-        return sum(np.size(a) for a in (self.args or ())) + sum(
-            np.size(a) for step in self.then for a in step.args
-        )
+        return _count(self.args or ()) + sum(_count(step.args) for step in self.then)
+
+
+def _count(value: Any) -> int:
+    return sum(map(_count, value)) if isinstance(value, list | tuple) else int(np.size(value))
 
 
 def given(*args: Any, then: Sequence[Step] = (), raises: type[Exception] | None = None) -> Case:
@@ -131,26 +133,27 @@ class Drawn:
 
         Axes of different names get different lengths: equal ones would hide a sum over the wrong axis.
         """
-        made = []
-        for _ in range(self.times):
-            lengths = dict(self.sizes)
-            free = [int(n) for n in rng.permutation(np.arange(2, 10))]
-            free = [n for n in free if n not in lengths.values()]
+        return [self._case(rng) for _ in range(self.times)]
 
-            def fill(arg: Any, lengths: dict[str, int] = lengths, free: list[int] = free) -> Any:
-                if not isinstance(arg, Draw):
-                    return arg
-                shape = []
+    def _case(self, rng: np.random.Generator) -> Case:
+        lengths = dict(self.sizes)
+        free = [int(n) for n in rng.permutation(np.arange(2, 10)) if n not in lengths.values()]
+        drawn_before: dict[int, Any] = {}
+
+        def fill(arg: Any) -> Any:
+            if isinstance(arg, list | tuple):
+                return type(arg)(map(fill, arg))
+            if not isinstance(arg, Draw):
+                return arg
+            if id(arg) not in drawn_before:
                 for axis in arg.shape:
                     if isinstance(axis, str) and axis not in lengths:
                         lengths[axis] = free.pop()
-                    shape.append(lengths[axis] if isinstance(axis, str) else axis)
-                return arg.sample(rng, tuple(shape))
+                shape = tuple(lengths[axis] if isinstance(axis, str) else axis for axis in arg.shape)
+                drawn_before[id(arg)] = arg.sample(rng, shape)
+            return drawn_before[id(arg)]
 
-            args = tuple(fill(a) for a in self.args)
-            then = tuple(replace(s, args=tuple(fill(a) for a in s.args)) for s in self.then)
-            made.append(Case(args, then))
-        return made
+        return Case(fill(self.args), tuple(replace(step, args=fill(step.args)) for step in self.then))
 
 
 def drawn(
@@ -162,7 +165,8 @@ def drawn(
     """Declare inputs that are drawn from a seed.
 
     Args:
-        args: :func:`normal`, :func:`uniform`, :func:`integers`, or fixed values.
+        args: :func:`normal`, :func:`uniform`, :func:`integers`, tuples of these, or fixed values. A draw that stands in
+            two places is drawn once.
         then: steps on the result, with draws among their arguments if wanted.
         times: how many inputs are drawn.
         sizes: lengths of named axes; the others are drawn from 2 to 9.

@@ -265,14 +265,13 @@ def _parameters(target: Any, case: Case) -> list[str]:
     """Name the arguments of a case as the reference's signature does."""
     args = case.args or ()
     try:
-        names = [
-            p.name
-            for p in inspect.signature(target).parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
+        known = list(inspect.signature(target).parameters.values())
     except (TypeError, ValueError):
-        names = []
-    return names[: len(args)] + [f"argument {i + 1}" for i in range(len(names), len(args))]
+        known = []
+    names = [p.name for p in known if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = next((f"{p.name}[{{}}]" for p in known if p.kind is p.VAR_POSITIONAL), "argument {}")
+    first = 0 if "[" in rest else len(names) + 1
+    return names[: len(args)] + [rest.format(first + i) for i in range(len(args) - len(names))]
 
 
 def show(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The `dlcourse` command: one sentence with the remedy for whatever goes wrong, and no traceback for what one can mend."""
+"""The `dlcourse` command: what goes wrong is said in one sentence with its remedy, without a traceback."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             'install it with: python -m pip install "dlcourse[book,grading]"'
         )
     try:
-        app(args=None if arguments is None else list(arguments))
+        app(args=None if arguments is None else list(arguments), prog_name="dlcourse")
     except KeyboardInterrupt:
         fail("Stopped. What was done so far is kept.", status=130)
     except ModuleNotFoundError as error:

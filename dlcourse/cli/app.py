@@ -57,7 +57,8 @@ class Format(enum.StrEnum):
 def dlcourse() -> None:
     """A deep-learning course: a book, a package, and exercises that tell you what is wrong.
 
-    [bold]Learners[/bold] read the book and solve exercises. [bold]Instructors[/bold] hand them out, grade them and return them.
+    [bold]Learners[/bold] read the book and solve exercises.
+    [bold]Instructors[/bold] hand them out, grade them and return them.
     [bold]Contributors[/bold] change the book.
     """
 
@@ -100,8 +101,9 @@ def check(
 
     [cyan]dlcourse check neuron.ipynb --timeout 120[/cyan]
 
-    These are the checks that you see in JupyterLab, in the same words. The file is not changed. The exit status is 1 if a check
-    fails.
+    These are the checks that you see in JupyterLab, in the same words. The file is not changed.
+
+    The exit status is 1 if a check fails.
     """
     from dlcourse.cli.shown import verdicts
     from dlcourse.grading.intake import read_notebook
@@ -133,43 +135,14 @@ def serve(
 
     Stop it with Ctrl-C.
     """
-    from dlcourse.cli.serve import listen, site
+    from dlcourse.publishing.serve import serve as serve_book
 
-    folder = site(_root())
-    server = listen(folder, port)
-    out.print(
-        f"The book is at [bold cyan]http://127.0.0.1:{server.server_port}/[/bold cyan]. Stop with Ctrl-C."
-    )
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        out.print("Stopped.")
-    finally:
-        server.server_close()
-
-
-@app.command(rich_help_panel=MAKE)
-def build(
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Run every cell again, also those that did not change.")
-    ] = False,
-) -> None:
-    """Build the book into [cyan]build/book[/cyan]; what did not change is kept.
-
-    [bold]Examples[/bold]
-
-    [cyan]dlcourse build[/cyan]
-
-    [cyan]dlcourse build --fresh[/cyan]
-
-    A failing cell or a warning fails the build.
-    """
-    from dlcourse.publishing.build import build as build_book
-
-    with _bar("Building the book", "pages") as step:
-        built = build_book(_root(), fresh=fresh, on_progress=step)
-    out.print(
-        f"The book is built. Read it: [cyan]{_short(built)}[/cyan], or run [cyan]dlcourse serve[/cyan]."
+    serve_book(
+        _root(),
+        port,
+        on_ready=lambda address: out.print(
+            f"The book is at [bold cyan]{address}[/bold cyan]. Stop with Ctrl-C."
+        ),
     )
 
 
@@ -192,7 +165,9 @@ def release(
 
     [cyan]dlcourse release neurons[/cyan]
 
-    They are made from the text files in [cyan]exercises/[/cyan]. A notebook that would show a solution is not released.
+    They are made from the text files in [cyan]exercises/[/cyan].
+
+    A notebook that would show a solution or a hidden check is not released.
     """
     class_ = _course(course)
     parts = [part] if part else list(class_.parts)
@@ -230,8 +205,9 @@ def grade(
 
     [cyan]dlcourse grade neurons[/cyan]    (what is in course/submitted already)
 
-    A submission that cannot be graded gets a line with its reason and does not stop the others. Then look at the grades in
-    formgrader ([cyan]jupyter lab[/cyan], menu Nbgrader), write [cyan]feedback[/cyan] and [cyan]export[/cyan] the grades.
+    A submission that cannot be graded gets a line with its reason and does not stop the others.
+
+    Then look at the grades in formgrader ([cyan]jupyter lab[/cyan], menu Nbgrader), write the feedback and export.
     """
     from dlcourse.cli.shown import grade_table
 
@@ -285,6 +261,7 @@ def export(
     [cyan]dlcourse export --format moodle --to ~/moodle.csv[/cyan]
 
     [bold]Moodle[/bold]: Grades, Import, CSV file; map Username, ID number or Email address to find the learner.
+
     [bold]Canvas[/bold]: Gradebook, Import; the learner is found by ID, or by SIS Login ID.
     """
     class_ = _course(course)
@@ -300,8 +277,9 @@ def sample_class() -> None:
 
     [cyan]dlcourse sample-class[/cyan]
 
-    The submissions are made from the exercises and the classic mistakes beside them. All of it goes to
-    [cyan]build/sample-class[/cyan]; your own class in [cyan]course/[/cyan] is not touched.
+    The submissions are made from the exercises and the classic mistakes beside them.
+
+    All of it goes to [cyan]build/sample-class[/cyan]; your own class in [cyan]course/[/cyan] is not touched.
     """
     from dlcourse.cli.shown import grade_table
     from dlcourse.grading import sample
@@ -328,6 +306,33 @@ def sample_class() -> None:
     out.print(
         f"  in formgrader   [cyan]DLCOURSE_COURSE={folder} jupyter lab[/cyan], menu Nbgrader, Formgrader"
     )
+
+
+@app.command(rich_help_panel=MAKE)
+def build(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run every cell again, also those that did not change.")
+    ] = False,
+) -> None:
+    """Build the book into [cyan]build/book[/cyan]; what did not change is kept.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse build[/cyan]
+
+    [cyan]dlcourse build --fresh[/cyan]
+
+    A failing cell or a warning fails the build.
+    """
+    from dlcourse.publishing.build import build as build_book
+
+    with _bar("Building the book", "steps") as step:
+        built = build_book(_root(), fresh=fresh, on_progress=step)
+    out.print(
+        f"Built {built.pages} pages in {built.seconds:.0f} s; ran {built.executed} notebooks, "
+        f"{built.reused} did not change."
+    )
+    out.print(f"Read it: [cyan]{_short(built.index)}[/cyan], or run [cyan]dlcourse serve[/cyan].")
 
 
 @contextmanager

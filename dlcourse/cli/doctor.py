@@ -19,13 +19,27 @@ from rich.text import Text
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*)(?:;(.*))?")
 _NAMES = {"yaml": "pyyaml"}
 """Modules whose package has another name."""
+_BROUGHT_ALONG = {
+    "docutils": "book",
+    "ipython": "grading",
+    "nbconvert": "grading",
+    "nbformat": "grading",
+    "pyyaml": "grading",
+    "sphinx": "book",
+    "traitlets": "grading",
+}
+"""Packages that an extra brings because what it names needs them."""
 
 TOOLS = (
-    ("compiler", ("cc", "gcc", "clang", "cl"), "only needed to compile; install gcc or clang"),
-    ("browser", ("chromium", "chromium-browser", "google-chrome"), "only the tests of the book need one; install chromium"),
-    ("sandbox", ("bwrap",), "only grading strangers' code needs one; install bubblewrap"),
-    ("git", ("git",), "only contributing needs it; install git"),
-)  # fmt: skip
+    ("compiler", ("cc", "gcc", "clang", "cl"), "needed only to compile: install gcc or clang"),
+    (
+        "browser",
+        ("chromium", "chromium-browser", "google-chrome"),
+        "needed only to test the book: install chromium",
+    ),
+    ("sandbox", ("bwrap",), "needed only to grade other people's code: install bubblewrap"),
+    ("git", ("git",), "needed only to contribute: install git"),
+)
 
 
 @dataclass
@@ -67,10 +81,7 @@ def extra_of(module: str) -> str:
     for extra, name, _ in _requirements():
         if extra and name == wanted:
             return extra
-    # What is needed only by what an extra needs.
-    return {"nbformat": "grading", "nbconvert": "grading", "pyyaml": "grading", "ipython": "grading", "sphinx": "book"}.get(
-        wanted, ""
-    )  # fmt: skip
+    return _BROUGHT_ALONG.get(wanted, "")
 
 
 def examine(here: Path) -> Findings:
@@ -157,7 +168,6 @@ def _packages(findings: Findings) -> None:
 
 def _course(findings: Findings, here: Path) -> None:
     from dlcourse.cli.root import NotInCourseError, find_root
-    from dlcourse.cli.serve import ServeError, site
 
     try:
         root = find_root(here)
@@ -165,10 +175,9 @@ def _course(findings: Findings, here: Path) -> None:
         findings.course.append(("folder", "not in a copy of the course: only `check` works here", False))
         return
     findings.course.append(("folder", str(root), True))
-    try:
-        findings.course.append(("book", f"built: {site(root)}", True))
-    except ServeError as error:
-        findings.course.append(("book", str(error), False))
+    index = root / "build" / "book" / "html" / "index.html"
+    found = f"built: {index}" if index.is_file() else "not built: run `dlcourse build`"
+    findings.course.append(("book", found, index.is_file()))
     folder = Path(os.environ.get("DLCOURSE_COURSE", root / "course")).resolve()
     released = sorted(path.name for path in folder.glob("release/*"))
     learners = {path.parent.name for path in folder.glob("submitted/*/*")}

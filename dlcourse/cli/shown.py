@@ -27,11 +27,13 @@ def verdicts(notebook: Notebook, proof: Proof) -> tuple[list[RenderableType], bo
         What to print, and whether all visible checks passed.
     """
     visible = [proof.checks[name] for name in visible_checks(notebook)]
-    table = Table("", "Check", "Points", "What it says", show_lines=True, expand=False)
+    table = Table("", "Check", "Points", show_lines=True)
+    table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for cell in visible:
-        for passed, name, points, says in _rows(cell):
+        for passed, name, worth, says in _rows(cell):
             mark = Text("passed", "green") if passed else Text("not yet", "bold red")
-            table.add_row(mark, Text(name), Text(points), Text(says))
+            words = Text.assemble((name, "bold"), f"\n{says}" if says else "")
+            table.add_row(mark, words, worth)
     points = sum(cell.points for cell in visible)
     total = sum(cell.total for cell in visible)
     lines: list[RenderableType] = [table]

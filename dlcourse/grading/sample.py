@@ -1,7 +1,7 @@
 """A class to try the grader on, made from the exercises themselves.
 
-Each invented learner works in a way of their own: all right, one classic mistake a notebook, half done, untouched, a typing
-error. What the mistakes files say about points therefore says what this class must get.
+Each invented learner works in a way of their own: all right, one classic mistake a notebook, half done, untouched, a
+typing error. What the mistakes files say about points therefore says what this class must get.
 """
 
 from __future__ import annotations

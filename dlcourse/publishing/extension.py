@@ -5,10 +5,11 @@ Named in ``_config.yml``, so that a plain ``jupyter-book build .`` gives the sam
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
+import nbformat
+from jupyter_cache import get_cache
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -55,23 +56,27 @@ def add_style(app: Sphinx) -> None:
 
 def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Offer the executed notebook of a page, and style its widgets if it has any."""
-    if executed(app, pagename).is_file():
+    if as_notebook(app, pagename).is_file():
         context["ipynb_source"] = f"{pagename}.ipynb"
     if NbMetadataCollector.get_js_files(app.env, pagename):
         app.add_css_file(WIDGETS_STYLE, priority=300)
 
 
 def add_notebooks(app: Sphinx, exception: Exception | None) -> None:
-    """Put the executed notebooks beside the sources that can be downloaded."""
+    """Put the pages as notebooks, with their outputs, beside the sources that can be downloaded."""
     if exception is not None or app.builder.name != "html":
         return
+    store = get_cache(app.env.mystnb_config.execution_cache_path)
     for page in app.env.found_docs:
-        if (notebook := executed(app, page)).is_file():
-            target = Path(app.outdir, "_sources", f"{page}.ipynb")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(notebook, target)
+        if not (source := as_notebook(app, page)).is_file():
+            continue
+        _, notebook = store.merge_match_into_notebook(nbformat.read(source, as_version=4))
+        notebook.metadata.pop("source_map", None)
+        target = Path(app.outdir, "_sources", f"{page}.ipynb")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, target)
 
 
-def executed(app: Sphinx, page: str) -> Path:
-    """Name the file in which MyST-NB leaves a page with its outputs."""
+def as_notebook(app: Sphinx, page: str) -> Path:
+    """Name the file in which MyST-NB leaves a page as a notebook, without its outputs."""
     return Path(app.env.mystnb_config.output_folder, f"{page}.ipynb")

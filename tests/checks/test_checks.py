@@ -57,13 +57,17 @@ class Counter:
         return self.count
 
 
+def join(first, *rest):
+    return first + sum(rest)
+
+
 def refuse_negative(x):
     if x < 0:
         raise ValueError("negative")
     return x
 
 
-for thing in (mean, pair, scale_op, Counter, refuse_negative):
+for thing in (mean, pair, scale_op, Counter, join, refuse_negative):
     setattr(oracle, thing.__name__, thing)
 
 
@@ -197,6 +201,12 @@ class TestSentences:
 
 
 class TestPrograms:
+    def test_arguments_beyond_the_named_ones_are_counted(self):
+        check = Check("f", "joins", on=[given(1.0, 2.0, 3.0)], against="oracle.join")
+        assert verdict(check, lambda first, *rest: 0.0).example.startswith(
+            "for first = 1.0, rest[0] = 2.0, rest[1] = 3.0"
+        )
+
     def test_a_class_with_state(self):
         check = Check(
             "Counter",
@@ -277,6 +287,14 @@ class TestDrawing:
         assert one in (2, 3, 4)
         assert isinstance(one, int)
         assert fixed == [7]
+
+    def test_a_draw_that_stands_twice_is_drawn_once(self):
+        x = normal("batch", "n_in")
+        (case,) = drawn((x, [x]), x, then=[call("forward", x)], times=1).cases(np.random.default_rng(0))
+        ((one, (two,)), three) = case.args
+        for other in (two, three, case.then[0].args[0]):
+            np.testing.assert_array_equal(one, other)
+        assert case.size == 4 * one.size
 
     def test_an_answer_cannot_spoil_the_next_input(self):
         def greedy(x):

@@ -84,8 +84,10 @@ def vendor_widgets(work: Path) -> Component:
     )
     inputs = json.loads((work / "meta.json").read_text(encoding="utf-8"))["inputs"]
     packages = sorted({package_of(work / name) for name in inputs if name.startswith("node_modules")})
-    licences = "\n\n".join(licence_of(package) for package in packages)
-    (target / "LICENSES.txt").write_text(licences + "\n", encoding="utf-8")
+    licences = [licence_of(package) for package in packages]
+    # Jupyter's packages name this licence without bringing its text.
+    licences.append((SOURCE / "BSD-3-Clause.txt").read_text(encoding="utf-8").rstrip())
+    (target / "LICENSES.txt").write_text("\n\n".join(licences) + "\n", encoding="utf-8")
     return component("widgets", "widgets/LICENSES.txt", packages)
 
 

@@ -91,8 +91,9 @@ async function show(page = document) {
       const host = document.createElement('div');
       host.className = 'widget-subarea mathjax_process';
       place.replaceWith(host);
+      // What is in a box appears a little later than the box.
+      new MutationObserver(() => nameHandles(host)).observe(host, { childList: true, subtree: true });
       Widget.attach(view.luminoWidget ?? view.pWidget, host);
-      nameHandles(host);
     }
   }
   document.documentElement.dataset.widgets = 'shown';
