@@ -3,7 +3,9 @@
 import importlib
 import inspect
 import json
+import os
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -75,10 +77,31 @@ SHORTCUTS = [
 
 
 @pytest.fixture(scope="session")
-def prove():
+def prove(request):
+    """Run a notebook, once; the many that the chosen tests need start early, as many at a time as there are cores."""
     modules = ["dlcourse." + name.replace("/", ".") for name in NAMES]
     prover = Prover(warm=["pytest", *modules])
-    return lambda notebook: prover.run(notebook, folder=ROOT)
+    runs = {}
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+
+        def start(notebook):
+            key = json.dumps([cell.source for cell in notebook.cells])
+            if key not in runs:
+                runs[key] = pool.submit(prover.run, notebook, folder=ROOT)
+            return runs[key]
+
+        for item in request.session.items:
+            chosen = item.callspec.params if hasattr(item, "callspec") else {}
+            if "mistake" in chosen:
+                start(sample.with_mistake(exercise(chosen["name"]), chosen["mistake"]))
+            if "shortcut" in chosen:
+                start(with_shortcut(exercise(chosen["name"]), chosen["shortcut"]))
+        yield lambda notebook: start(notebook).result()
+        pool.shutdown(cancel_futures=True)
+
+
+def with_shortcut(notebook, shortcut):
+    return notebooks.with_answers(notebooks.reference(notebook), {shortcut.task: shortcut.code})
 
 
 @pytest.fixture(scope="session")
@@ -159,8 +182,7 @@ def test_a_mistake_loses_its_points_and_is_told(name, mistake, exercises, prove)
 @pytest.mark.parametrize(("name", "shortcut"), SHORTCUTS)
 def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prove):
     task = next(t for t in notebooks.tasks(exercises[name]) if t.name == shortcut.task)
-    answered = notebooks.with_answers(notebooks.reference(exercises[name]), {shortcut.task: shortcut.code})
-    proof = prove(answered)
+    proof = prove(with_shortcut(exercises[name], shortcut))
     for cell in task.cells:
         assert proof.checks[cell].points == 0, cell
         assert "write it" in " ".join(proof.checks[cell].messages), cell

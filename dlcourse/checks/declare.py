@@ -186,12 +186,13 @@ class Check:
         accept: instead of a reference: gets the learner's value and the arguments, and returns ``None`` or the
             sentence that says what is wrong.
         points: what the statement is worth; all of it or nothing.
-        mistakes: sentence for the learner, and the wrong value it belongs to, written as a function of the reference
-            and the arguments: ``{"You left out the bias b.": lambda right, x, w, b: right(x, w, 0.0)}``.
+        mistakes: sentence for the learner, and the wrong value it belongs to, written as a function of the reference,
+            the arguments and the gradients pulled back:
+            ``{"You left out the bias b": lambda right, x, w, b: right(x, w, 0.0)}``.
         rtol: relative tolerance; 1e-4 at least where the learner answers in float32.
         atol: absolute tolerance; 1e-5 at least where the learner answers in float32.
         dtype: whether the result must have the reference's dtype.
-        quiet: whether a NumPy warning, such as an overflow, is a mistake.
+        quiet: whether a NumPy warning, such as an overflow, is a mistake; or the sentence for it.
         forbid: dotted names that the answer may not use, ``("scipy.special.softmax",)``.
         loops: whether Python loops and comprehensions are allowed in the answer.
         builds_on: the learner's earlier names that this one may call, with the references that stand in for them if the
@@ -208,7 +209,7 @@ class Check:
     rtol: float = 1e-6
     atol: float = 1e-8
     dtype: bool = False
-    quiet: bool = False
+    quiet: bool | str = False
     forbid: Sequence[str] = ()
     loops: bool = True
     builds_on: Mapping[str, str] = field(default_factory=dict)

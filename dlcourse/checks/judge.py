@@ -108,10 +108,12 @@ def _fault(check: Check, case: Case, want: Observation, got: Observation) -> str
         return fault
     extra = set(got.changed) - set(want.changed)
     if extra:
-        name = _parameters(reference(check.against), case)[min(extra)]
-        return f"{check.name} changed its argument {name} in place: work on a copy"
+        names = _parameters(reference(check.against), case)
+        which = f"argument {names[min(extra)]}" if min(extra) < len(names) else "input after the first call"
+        return f"{check.name} changed its {which} in place: work on a copy"
     if check.quiet and got.warnings:
-        return f"The values are right, but NumPy warned: {got.warnings[0]}"
+        remedy = f". {check.quiet}" if isinstance(check.quiet, str) else ""
+        return f"The values are right, but NumPy warned: {got.warnings[0]}{remedy}"
     return ""
 
 
@@ -134,6 +136,11 @@ def _fault_raises(name: str, got: Observation) -> str:
 def _fault_error(name: str, got: Observation) -> str:
     if got.error == "NotImplementedError":
         return f"{name}, or what it calls, is not written yet: replace the line `raise NotImplementedError()`"
+    if got.error == "NoPullbackError":
+        return (
+            f"{name} should return two things, the value and its pullback, which is a function: "
+            "define the pullback inside, and return it without calling it"
+        )
     if got.error == "NotDataError":
         return f"{name} gave no numbers to compare: {got.message}"
     where = f" in line {got.line} of {name}" if got.line else ""
@@ -236,7 +243,7 @@ def _declared_mistake(
                 continue
             made = _mistaken(right, wrong, case)
             if made.error or got.error:
-                if not (made.error and made.error == got.error):
+                if (made.error, made.message) != (got.error, got.message):
                     break
                 tells = True
             elif _difference(check, made.value, got.value):
@@ -256,7 +263,8 @@ def _mistaken(right: Any, wrong: Any, case: Case) -> Observation:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            return Observation(plain(wrong(answer, *(case.args or ()))))
+            pulled = [a for step in case.then if step.kind == "pull" for a in step.args]
+            return Observation(plain(wrong(answer, *(case.args or ()), *pulled)))
         except Exception as error:
             return Observation(error=type(error).__name__, message=str(error))
 
@@ -288,7 +296,7 @@ def show(value: Any) -> str:
 
 
 def _example(check: Check, right: Any, case: Case, want: Observation, got: Observation) -> str:
-    if case.args is None or got.error == "NotImplementedError":
+    if case.args is None or got.error in ("NotImplementedError", "NoPullbackError"):
         return ""
     names = _parameters(right, case)
     inputs = ", ".join(f"{n} = {show(a)}" for n, a in zip(names, case.args, strict=True))

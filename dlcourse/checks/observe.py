@@ -29,7 +29,7 @@ class Observation:
         message: the exception's message.
         line: line of the learner's code that raised it, or 0.
         warnings: texts of the warnings that NumPy or Python gave.
-        changed: positions of arguments that the call changed in place.
+        changed: positions of arguments that were changed in place; those of the steps count on after those of the call.
     """
 
     value: Any = None
@@ -42,6 +42,10 @@ class Observation:
 
 class NotDataError(TypeError):
     """The learner's value is not made of numbers, strings, arrays and lists."""
+
+
+class NoPullbackError(TypeError):
+    """The learner's function did not return a value and a function."""
 
 
 def plain(result: Any) -> Any:
@@ -78,15 +82,18 @@ def plain(result: Any) -> Any:
     )
 
 
-def _run(target: Any, case: Case, args: tuple[Any, ...]) -> Any:
+def _run(target: Any, case: Case, args: tuple[Any, ...], steps: Sequence[tuple[Any, ...]]) -> Any:
     if case.args is None:
         return plain(target)
     result = target(*args)
     if not case.then:
         return plain(result)
-    seen = [plain(result[0])] if any(step.kind == "pull" for step in case.then) else []
-    for step in case.then:
-        given = copy.deepcopy(step.args)
+    seen = []
+    if any(step.kind == "pull" for step in case.then):
+        if not (isinstance(result, list | tuple) and len(result) == 2 and callable(result[1])):
+            raise NoPullbackError
+        seen.append(plain(result[0]))
+    for step, given in zip(case.then, steps, strict=True):
         if step.kind == "call":
             seen.append(plain(getattr(result, step.name)(*given)))
         elif step.kind == "read":
@@ -125,6 +132,7 @@ def observe(target: Any, cases: Sequence[Case]) -> list[Observation]:
 
 def _observe_one(target: Any, case: Case) -> Observation:
     args = copy.deepcopy(case.args or ())
+    steps = [copy.deepcopy(step.args) for step in case.then]
     drop = io.StringIO()
     with (
         warnings.catch_warnings(record=True) as caught,
@@ -133,15 +141,15 @@ def _observe_one(target: Any, case: Case) -> Observation:
     ):
         warnings.simplefilter("always")
         try:
-            result, error, message, line = _run(target, case, args), "", "", 0
+            result, error, message, line = _run(target, case, args, steps), "", "", 0
         except KeyboardInterrupt:
             raise
         except BaseException as raised:  # SystemExit from a learner's sys.exit() included
             result, error, message = None, type(raised).__name__, str(raised)
             line = _line(raised, target)
-    changed = tuple(
-        i for i, (old, new) in enumerate(zip(case.args or (), args, strict=True)) if not _same(old, new)
-    )
+    before = [*(case.args or ()), *(a for step in case.then for a in step.args)]
+    after = [*args, *(a for given in steps for a in given)]
+    changed = tuple(i for i, (old, new) in enumerate(zip(before, after, strict=True)) if not _same(old, new))
     return Observation(
         result, error, message, line, tuple(dict.fromkeys(str(w.message) for w in caught)), changed
     )

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 import types
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from dlcourse.checks.judge import reference
@@ -46,14 +47,15 @@ def refusal(
     """
     if _is_package(target):
         return f"{name} is the package's own {_module(target)} under another name: write it yourself"
-    for path in forbid:
-        if _importable(path) and target is reference(path):
+    banned = {path: thing for path in forbid if (thing := _loaded(path)) is not None}
+    for path, thing in banned.items():
+        if target is thing:
             return f"{name} is {path} under another name: this task asks you to write it yourself"
     for definition in _definitions(target, skip):
         tree = _tree(definition)
         if tree is None:
             continue
-        sentence = _uses(name, tree, _globals(definition), forbid)
+        sentence = _uses(name, tree, _globals(definition), forbid, banned)
         if sentence:
             return sentence
         if not loops and any(isinstance(node, _LOOPS) for node in ast.walk(tree)):
@@ -81,12 +83,10 @@ def _is_reference(path: str) -> bool:
     return path.split(".")[0] == _PACKAGE and not path.startswith(_OPEN_ROOMS)
 
 
-def _importable(path: str) -> bool:
-    try:
-        reference(path)
-    except LookupError:
-        return False
-    return True
+def _loaded(path: str) -> Any:
+    """Return the object that a dotted path names, if somebody imported its module; importing torch takes seconds."""
+    module, _, attribute = path.rpartition(".")
+    return getattr(sys.modules.get(module), attribute, None)
 
 
 def _globals(definition: Any) -> dict[str, Any]:
@@ -120,7 +120,9 @@ def _definitions(target: Any, skip: Collection[str]) -> Iterator[Any]:
                 queue.append(found)
 
 
-def _uses(name: str, tree: ast.AST, names: dict[str, Any], forbid: Sequence[str]) -> str:
+def _uses(
+    name: str, tree: ast.AST, names: dict[str, Any], forbid: Sequence[str], banned: Mapping[str, Any]
+) -> str:
     local = {
         (alias.asname or alias.name.split(".")[0]): alias.name
         for node in ast.walk(tree)
@@ -142,9 +144,10 @@ def _uses(name: str, tree: ast.AST, names: dict[str, Any], forbid: Sequence[str]
             return f"{name} calls the package's own {path}: write it yourself"
         if path.split(".")[0] in _ROUNDABOUT:
             return f"{name} uses {path}, which no answer here needs: write it directly"
-        for banned in forbid:
-            if path == banned:
-                return f"{name} uses {banned}: this task asks you to write it yourself"
+        found = names.get(node.id) if isinstance(node, ast.Name) else None
+        for bad in forbid:
+            if path == bad or (found is not None and found is banned.get(bad)):
+                return f"{name} uses {bad}: this task asks you to write it yourself"
     return ""
 
 

@@ -95,7 +95,7 @@ MISTAKES = [
         "no function returned",
         "def tanh_op(z):\n    y = np.tanh(z)\n    return y, 1 - y**2\n",
         TANH_OP,
-        "Return two things",
+        "should return two things, the value and its pullback",
     ),
     _formula("gelu", "no square root", "z * (1 + erf(z)) / 2", GELU, "division by the square root of 2"),
     _formula("gelu", "no half", "z * (1 + erf(z / np.sqrt(2)))", GELU, "You left out the half"),

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -188,6 +189,8 @@ class TestSentences:
         quiet = Check("mean", "averages", on=[given(ROWS)], against="oracle.mean", quiet=True)
         assert verdict(MEAN, loud).passed
         assert "NumPy warned: overflow" in verdict(quiet, loud).message
+        advised = replace(quiet, quiet="Subtract the largest first")
+        assert verdict(advised, loud).message.endswith(". Subtract the largest first")
 
     def test_the_dtype_counts_only_where_it_is_asked(self):
         strict = Check("mean", "averages", on=[given(ROWS)], against="oracle.mean", dtype=True)
@@ -236,9 +239,15 @@ class TestPrograms:
             "goes back",
             on=[drawn(normal("n"), then=[pull(normal("n"))])],
             against="oracle.scale_op",
+            mistakes={"You passed the gradient on": lambda right, x, d: [right(x)[0], d]},
         )
         assert verdict(check, scale_op).passed
-        assert "part 2 of the result" in verdict(check, lambda x: (2 * x, lambda d: d)).message
+        assert verdict(check, lambda x: (2 * x, lambda d: d)).message == "You passed the gradient on"
+        assert "part 2 of the result" in verdict(check, lambda x: (2 * x, lambda d: d + 1)).message
+        assert "should return two things" in verdict(check, lambda x: (2 * x, 2.0)).message
+        assert "should return two things" in verdict(check, lambda x: 2 * x).message
+        spoils = lambda x: (2 * x, lambda d: np.multiply(d, 2, out=d))  # noqa: E731
+        assert "changed its input after the first call in place" in verdict(check, spoils).message
 
     def test_a_value_that_is_not_called(self):
         check = Check(

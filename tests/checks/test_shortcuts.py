@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import re
 import textwrap
 
 import numpy as np
@@ -134,11 +135,14 @@ def test_an_honest_answer_is_not_refused(way):
         "def total(x): return np.sum(x)",
         "from numpy import sum as plus\ndef total(x): return plus(x)",
         "def total(x):\n    import numpy\n    return numpy.sum(x)",
+        "from torch import sum as plus\ndef total(x): return plus(x)",
     ],
 )
 def test_a_forbidden_function_is_named(source):
-    sentence = refusal("total", answer(source, "total"), forbid=["numpy.sum", "package_that_is_missing.sum"])
-    assert "numpy.sum" in sentence
+    sentence = refusal(
+        "total", answer(source, "total"), forbid=["numpy.sum", "torch.sum", "package_that_is_missing.sum"]
+    )
+    assert re.search(r"(numpy|torch)\.sum", sentence)
 
 
 def test_loops_are_refused_where_the_task_forbids_them():
