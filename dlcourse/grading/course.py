@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading import intake, notebooks, stock
-from dlcourse.grading.config import configure, course_folder
+from dlcourse.grading import intake, notebooks, records, stock
+from dlcourse.grading.config import course_folder
 from dlcourse.grading.errors import GradingError, did_you_mean
 from dlcourse.grading.feedback import write_reason
 from dlcourse.grading.grades import FORMATS, ChapterGrade, GradeTable, Learner, LearnerGrades
@@ -132,7 +130,7 @@ class Course:
 
         Args:
             part: The assignment.
-            on_progress: Told before each notebook.
+            on_progress: Told how many notebooks are done, after each learner.
 
         Returns:
             The grades.
@@ -148,16 +146,14 @@ class Course:
             raise GradingError(
                 f"Nobody has handed in {part}; name the folder of submissions with --submissions DIR."
             )
-        work = [(learner, chapter) for learner in learners for chapter in chapters]
-        reasons: dict[str, dict[str, str]] = {learner: {} for learner in learners}
-        for done, (learner, chapter) in enumerate(work):
+        total = len(learners) * len(chapters)
+
+        def on_learner(done: int, learner: str) -> None:
             if on_progress:
-                on_progress(done, len(work), f"{learner}: {chapter}")
-            reason = self._grade_notebook(part, chapter, learner)
-            if reason:
-                reasons[learner][chapter] = reason
-        if on_progress:
-            on_progress(len(work), len(work), "")
+                on_progress(done * len(chapters), total, learner)
+
+        on_learner(0, "")
+        reasons = stock.grade_class(self.folder, part, chapters, learners, on_learner=on_learner)
         self._remember(part, reasons)
         return self.grades(part)
 
@@ -178,7 +174,7 @@ class Course:
         if not memory.is_file():
             raise GradingError(f"{part} is not graded; run `dlcourse grade {part}` first.")
         record = json.loads(memory.read_text(encoding="utf-8"))
-        with self._gradebook() as gradebook:
+        with records.gradebook(self._api) as gradebook:
             assignment = gradebook.find_assignment(part)
             totals = {notebook.name: notebook.max_score for notebook in assignment.notebooks}
             rows = [
@@ -269,7 +265,7 @@ class Course:
         Args:
             learners: The class.
         """
-        with self._gradebook() as gradebook:
+        with records.gradebook(self._api) as gradebook:
             for who in learners:
                 gradebook.update_or_create_student(
                     who.name,
@@ -281,24 +277,7 @@ class Course:
 
     @cached_property
     def _api(self) -> Any:
-        from nbgrader.apps import NbGraderAPI
-        from nbgrader.coursedir import CourseDirectory
-
-        # nbgrader reads relations of records that it has not added to its session yet; SQLAlchemy copes.
-        warnings.filterwarnings("ignore", message="Object of type <Submitted.*> not in session")
-        # nbgrader puts a deleted check back without the id that newer notebooks give to cells.
-        warnings.filterwarnings("ignore", message="Cell is missing an id field")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        config = configure(self.folder)
-        return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
-
-    @contextmanager
-    def _gradebook(self) -> Iterator[Any]:
-        gradebook = self._api.gradebook
-        try:
-            yield gradebook
-        finally:
-            gradebook.close()
+        return records.open_api(self.folder)
 
     def _write_sources(self, part: str, exercises: dict[str, notebooks.Notebook]) -> None:
         """Write the notebooks that nbgrader reads, and drop those whose exercise is gone."""
@@ -321,29 +300,6 @@ class Course:
                 "sha256": _digest(notebook),
             }
             nbformat.write(notebook, source / f"{chapter}.ipynb")
-
-    def _grade_notebook(self, part: str, chapter: str, learner: str) -> str:
-        path = self.folder / "submitted" / learner / part / f"{chapter}.ipynb"
-        if not path.exists():
-            reason = ""
-        else:
-            reason = intake.why_unusable(path) or stock.grade_notebook(self._api, part, chapter, learner)
-        if reason or not path.exists():
-            self._give_nothing(part, chapter, learner, needs_look=bool(reason))
-        return reason if path.exists() else "not handed in"
-
-    def _give_nothing(self, part: str, chapter: str, learner: str, *, needs_look: bool) -> None:
-        """Set a notebook's automatic points to 0: an earlier grading must not stay in their place."""
-        stale = self.folder / "autograded" / learner / part / f"{chapter}.ipynb"
-        stale.unlink(missing_ok=True)
-        with self._gradebook() as gradebook:
-            gradebook.update_or_create_student(learner)
-            gradebook.update_or_create_submission(part, learner)
-            notebook = gradebook.find_submission_notebook(chapter, part, learner)
-            for grade in notebook.grades:
-                grade.auto_score = 0
-                grade.needs_manual_grade = needs_look
-            gradebook.db.commit()
 
     def _memory(self, part: str) -> Path:
         return self.folder / "graded" / f"{part}.json"

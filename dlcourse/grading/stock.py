@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
+from dlcourse.grading import intake, records
 from dlcourse.grading.config import CELL_TIMEOUT
 
 ISOLATION = "none: stock nbgrader"
+MAX_WORKERS = 4
+"""Processes that grade at the same time: all of them write to one SQLite file."""
+LOCK_RETRIES = 3
+"""How often a notebook is tried while another process holds that file."""
 
 _REASONS = (
     ("DeadKernelError", "a cell ended the kernel: a crash, os._exit, or too much memory"),
@@ -23,21 +32,85 @@ _REASONS = (
 )
 
 
-def grade_notebook(api: Any, part: str, chapter: str, learner: str) -> str:
-    """Run one submitted notebook and record its points in the gradebook.
+Reasons = dict[str, str]
+"""Why notebooks of one learner have no grade, by chapter."""
+
+
+def grade_class(
+    folder: Path,
+    part: str,
+    chapters: Sequence[str],
+    learners: Sequence[str],
+    *,
+    on_learner: Callable[[int, str], None],
+) -> dict[str, Reasons]:
+    """Run everybody's notebooks and record their points, several learners at a time where there are cores.
 
     Args:
-        api: nbgrader's `NbGraderAPI` on the class's folder.
+        folder: The class's folder.
         part: The assignment.
-        chapter: The notebook in it.
-        learner: Who handed it in.
+        chapters: Its notebooks.
+        learners: Who handed in.
+        on_learner: Told after each learner how many are done, and who was last.
 
     Returns:
-        Why it could not be graded, or an empty string.
+        Why notebooks have no grade, by learner.
     """
-    with only(api, chapter):
-        result = api.autograde(part, learner)
-    return "" if result["success"] else reason(result)
+    workers = min(os.cpu_count() or 1, MAX_WORKERS, len(learners) // 3)
+    found: dict[str, Reasons] = {}
+    if workers < 2:  # starting another process would take longer
+        _open(folder)
+        for learner in learners:
+            found[learner] = _grade_learner(part, chapters, learner)
+            on_learner(len(found), learner)
+        return found
+    with ProcessPoolExecutor(workers, get_context("spawn"), _open, (folder,)) as pool:
+        try:
+            futures = {pool.submit(_grade_learner, part, chapters, who): who for who in learners}
+            for future in as_completed(futures):
+                found[futures[future]] = future.result()
+                on_learner(len(found), futures[future])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
+
+
+_api: Any = None
+"""nbgrader on the class that this process grades."""
+
+
+def _open(folder: Path) -> None:
+    global _api
+    _api = records.open_api(folder)
+
+
+def _grade_learner(part: str, chapters: Sequence[str], learner: str) -> Reasons:
+    reasons: Reasons = {}
+    for chapter in chapters:
+        submitted = _api.coursedir.format_path(_api.coursedir.submitted_directory, learner, part)
+        path = Path(submitted, f"{chapter}.ipynb")
+        if not path.exists():
+            reasons[chapter] = "not handed in"
+            records.give_nothing(_api, part, chapter, learner, needs_look=False)
+            continue
+        trouble = intake.why_unusable(path) or _run_notebook(part, chapter, learner)
+        if trouble:
+            reasons[chapter] = trouble
+            records.give_nothing(_api, part, chapter, learner, needs_look=True)
+    return reasons
+
+
+def _run_notebook(part: str, chapter: str, learner: str) -> str:
+    """Let nbgrader grade one notebook; return why it could not, or an empty string."""
+    for _ in range(LOCK_RETRIES):
+        with only(_api, chapter):
+            result = _api.autograde(part, learner)
+        if result["success"]:
+            return ""
+        if "database is locked" not in result.get("log", ""):
+            break
+    return reason(result)
 
 
 @contextmanager
