@@ -80,12 +80,14 @@ def run(arguments, total=0):
         for line in process.stdout:
             log.write(line)
             lines.append(line)
-            if total and line.startswith("Collecting "):
+            if total and line.startswith(("Collecting ", "Processing ")):
                 done = min(done + 1, total)
                 if sys.stdout.isatty() or done % 50 == 0:
                     end = "\r" if sys.stdout.isatty() else "\n"
                     sys.stdout.write("  %d of %d packages found%s" % (done, total, end))
                     sys.stdout.flush()
+            if total and line.startswith("Installing collected packages"):
+                print("  All %d packages are here; putting them in place." % total)
     if process.wait() == 0:
         return
     text = "".join(lines)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +33,14 @@ def open_api(folder: Path) -> Any:
     warnings.filterwarnings("ignore", message="Cell is missing an id field")
     folder.mkdir(parents=True, exist_ok=True)
     config = configure(folder)
-    return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
+    sockets = tempfile.mkdtemp(prefix="dlcourse-")
+    if sys.platform != "win32":
+        # Kernels that start at the same time can choose the same TCP port, and then never answer.
+        config.KernelManager.transport = "ipc"
+        config.KernelManager.ip = str(Path(sockets, "kernel"))
+    api = NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
+    weakref.finalize(api, shutil.rmtree, sockets, ignore_errors=True)
+    return api
 
 
 @contextmanager

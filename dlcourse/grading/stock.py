@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ _REASONS = (
         f"a cell ran longer than {CELL_TIMEOUT} s and could not be interrupted",
     ),
     ("kernel became unresponsive", f"a cell ran longer than {CELL_TIMEOUT} s and could not be interrupted"),
+    ("Kernel didn't respond", "the Jupyter kernel did not start in a minute; grade again"),
     ("old version", "two cells carry the same grade_id; the copy must be deleted"),
     ("ValidationError", "the nbgrader metadata of its cells was changed"),
 )
@@ -58,7 +60,8 @@ def grade_class(
     """
     workers = min(os.cpu_count() or 1, MAX_WORKERS, len(learners) // 3)
     found: dict[str, Reasons] = {}
-    if workers < 2:  # starting another process would take longer
+    # Starting another process takes as long as grading two learners; on Windows kernels would share TCP ports.
+    if workers < 2 or sys.platform == "win32":
         _open(folder)
         for learner in learners:
             found[learner] = _grade_learner(part, chapters, learner)

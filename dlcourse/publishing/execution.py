@@ -53,11 +53,12 @@ class Executed:
     reused: list[Path] = field(default_factory=list)
 
 
-def execute(root: Path, *, on_progress: Progress = quiet) -> Executed:
+def execute(root: Path, *, at_once: int = AT_ONCE, on_progress: Progress = quiet) -> Executed:
     """Run every notebook of the book whose outputs are not in the cache.
 
     Args:
         root: the folder with ``_toc.yml``.
+        at_once: how many notebooks run side by side.
         on_progress: called after each notebook.
 
     Returns:
@@ -81,18 +82,22 @@ def execute(root: Path, *, on_progress: Progress = quiet) -> Executed:
         else:
             waiting.append(_Run(path, notebook, timeout))
     cache.prune(root)
-    failures = _run_all(waiting, store, result, on_progress)
+    failures = _run_all(waiting, at_once, store, result, on_progress)
     if failures:
         raise PublishingError("\n".join(run.failure(root) for run in failures))
     return result
 
 
 def _run_all(
-    waiting: list[_Run], store: JupyterCacheAbstract, result: Executed, on_progress: Progress
+    waiting: list[_Run],
+    at_once: int,
+    store: JupyterCacheAbstract,
+    result: Executed,
+    on_progress: Progress,
 ) -> list[_Run]:
     """Run notebooks a few at a time, keep the outputs of those that succeed, return the others."""
     total, failures = len(waiting), []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         futures: dict[Future[None], _Run] = {pool.submit(run): run for run in waiting}
         try:
             while futures:
