@@ -197,7 +197,8 @@ def split_masks(
         Two masks, ``(days,)`` each: train and test.
     """
     month = dates.astype("datetime64[M]")
-    days_left = ((month + np.timedelta64(1, "M")).astype("datetime64[D]") - dates).astype(int)  # 1 on the last day
+    next_month = (month + np.timedelta64(1, "M")).astype("datetime64[D]")
+    days_left = (next_month - dates).astype(int)  # 1 on the last day
     test = (days_left <= _TEST_DAYS) & (days_left > 1)
     train = days_left > _TEST_DAYS + 2
     return train, test
