@@ -338,5 +338,5 @@ def test_the_sample_class_leaves_the_class_alone(copy, run):
     assert "neurons: 7 learners" in out
     assert not (copy / "course").exists()
     assert len(list((copy / "build" / "sample-class" / "feedback").glob("*/*/*.html"))) == 7
-    for name in ("csv", "moodle", "canvas"):
-        assert (copy / "build" / "sample-class" / f"grades-{name}.csv").is_file()
+    for name in ("grades.csv", "grades-moodle.csv", "grades-canvas.csv"):
+        assert (copy / "build" / "sample-class" / name).is_file()

@@ -265,7 +265,7 @@ def export(
     [bold]Canvas[/bold]: Gradebook, Import; the learner is found by ID, or by SIS Login ID.
     """
     class_ = _course(course)
-    target = to or class_.folder / ("grades.csv" if format_ is Format.csv else f"grades-{format_}.csv")
+    target = to or class_.folder / _grades_file(format_)
     out.print(f"Wrote [cyan]{_short(class_.export(format_, target, force=force))}[/cyan]")
 
 
@@ -296,12 +296,12 @@ def sample_class() -> None:
         for shown in grade_table(table):
             out.print(shown)
     for name in FORMATS:
-        class_.export(name, class_.folder / f"grades-{name}.csv")
+        class_.export(name, class_.folder / _grades_file(name))
     folder = _short(class_.folder)
     out.print("Read on:")
     out.print(f"  the feedback    [cyan]{folder}/feedback/[/cyan]LEARNER/PART/CHAPTER.html")
     out.print(
-        f"  the grades      [cyan]{folder}/grades-csv.csv[/cyan] (also grades-moodle.csv, grades-canvas.csv)"
+        f"  the grades      [cyan]{folder}/grades.csv[/cyan] (also grades-moodle.csv, grades-canvas.csv)"
     )
     out.print(
         f"  in formgrader   [cyan]DLCOURSE_COURSE={folder} jupyter lab[/cyan], menu Nbgrader, Formgrader"
@@ -352,6 +352,10 @@ def _bar(title: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
             progress.update(task, completed=done, total=total, now=now)
 
         yield step
+
+
+def _grades_file(format_name: str) -> str:
+    return "grades.csv" if format_name == "csv" else f"grades-{format_name}.csv"
 
 
 def _root() -> Path:

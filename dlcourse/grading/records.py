@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
+import os
 import warnings
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +12,12 @@ from typing import Any
 from dlcourse.grading.config import configure
 
 
-def open_api(folder: Path) -> Any:
+def open_api(folder: Path, *, sockets: Path | None = None) -> Any:
     """Open nbgrader on a class.
 
     Args:
         folder: The class's folder, which is made if need be.
+        sockets: Where kernels put their sockets; they use TCP ports if it is left out.
 
     Returns:
         nbgrader's `NbGraderAPI`.
@@ -33,14 +31,11 @@ def open_api(folder: Path) -> Any:
     warnings.filterwarnings("ignore", message="Cell is missing an id field")
     folder.mkdir(parents=True, exist_ok=True)
     config = configure(folder)
-    sockets = tempfile.mkdtemp(prefix="dlcourse-")
-    if sys.platform != "win32":
+    if sockets:
         # Kernels that start at the same time can choose the same TCP port, and then never answer.
         config.KernelManager.transport = "ipc"
-        config.KernelManager.ip = str(Path(sockets, "kernel"))
-    api = NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
-    weakref.finalize(api, shutil.rmtree, sockets, ignore_errors=True)
-    return api
+        config.KernelManager.ip = str(sockets / f"kernel-{os.getpid()}")
+    return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -58,24 +59,27 @@ def grade_class(
     Returns:
         Why notebooks have no grade, by learner.
     """
-    workers = min(os.cpu_count() or 1, MAX_WORKERS, len(learners) // 3)
+    has_sockets = sys.platform != "win32"
+    # Starting another process takes as long as grading two learners.
+    workers = min(os.cpu_count() or 1, MAX_WORKERS, len(learners) // 3) if has_sockets else 1
     found: dict[str, Reasons] = {}
-    # Starting another process takes as long as grading two learners; on Windows kernels would share TCP ports.
-    if workers < 2 or sys.platform == "win32":
-        _open(folder)
-        for learner in learners:
-            found[learner] = _grade_learner(part, chapters, learner)
-            on_learner(len(found), learner)
-        return found
-    with ProcessPoolExecutor(workers, get_context("spawn"), _open, (folder,)) as pool:
-        try:
-            futures = {pool.submit(_grade_learner, part, chapters, who): who for who in learners}
-            for future in as_completed(futures):
-                found[futures[future]] = future.result()
-                on_learner(len(found), futures[future])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with tempfile.TemporaryDirectory(prefix="dlcourse-") as sockets:
+        opening = (folder, Path(sockets) if has_sockets else None)
+        if workers < 2:
+            _open(*opening)
+            for learner in learners:
+                found[learner] = _grade_learner(part, chapters, learner)
+                on_learner(len(found), learner)
+            return found
+        with ProcessPoolExecutor(workers, get_context("spawn"), _open, opening) as pool:
+            try:
+                futures = {pool.submit(_grade_learner, part, chapters, who): who for who in learners}
+                for future in as_completed(futures):
+                    found[futures[future]] = future.result()
+                    on_learner(len(found), futures[future])
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     return found
 
 
@@ -83,9 +87,9 @@ _api: Any = None
 """nbgrader on the class that this process grades."""
 
 
-def _open(folder: Path) -> None:
+def _open(folder: Path, sockets: Path | None) -> None:
     global _api
-    _api = records.open_api(folder)
+    _api = records.open_api(folder, sockets=sockets)
 
 
 def _grade_learner(part: str, chapters: Sequence[str], learner: str) -> Reasons:
