@@ -14,6 +14,10 @@ from dlcourse.grading.notebooks import graded
 from dlcourse.grading.proof import MIME
 
 _FORMULA = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<line>[^$\n]+?)\$", re.S)
+# docutils writes the index of an accented letter, as in \hat{y}_i, below it instead of beside it.
+_ACCENTED = re.compile(
+    r'<munderover>(<mi>\w+</mi>)(<m[in]>\w+</m[in]>)(<mo stretchy="false">[ˆ¯˜˙]</mo>)</munderover>'
+)
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{chapter}</title>
@@ -57,7 +61,7 @@ def _mathml(match: re.Match[str]) -> str:
         formula = tex2mathml(match["block"] or match["line"], as_block=bool(match["block"]))
     except Exception:  # docutils is not there, or does not know a command: TeX can be read too
         return match[0]
-    return re.sub(r"\n\s*", "", formula)
+    return _ACCENTED.sub(r"<msub><mover>\1\3</mover>\2</msub>", re.sub(r"\n\s*", "", formula))
 
 
 def _counts(output: Any) -> bool:

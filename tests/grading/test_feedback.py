@@ -50,3 +50,10 @@ def test_the_page_of_an_ungraded_notebook_gives_the_reason(tmp_path):
     html = page.read_text(encoding="utf-8")
     assert "it is &lt;not&gt; a notebook" in html
     assert "0 of 5 points" in html
+
+
+def test_the_index_of_an_accented_letter_stands_beside_it():
+    cell = v4.new_markdown_cell(r"$\hat{y}_i$")
+    after, _ = WriteMathML().preprocess_cell(cell, {}, 0)
+    assert "<msub><mover><mi>y</mi>" in after.source
+    assert "munderover" not in after.source
