@@ -1,4 +1,4 @@
-# ruff: noqa: UP031 - must be readable by any Python 3, to tell an old one what to do
+# ruff: noqa: RUF005, UP031 - must be readable by any Python 3, to tell an old one what to do
 """Make ``.venv`` and install the lock and the package into it. Runs on bare Python, and says what is missing.
 
 The stamp holds what was installed: a second run does nothing, and says so.
@@ -128,8 +128,8 @@ def main():
         total = sum(1 for line in file if "==" in line)
     print("Installing the %d packages of requirements.txt; the first time this takes minutes." % total)
     pip = [python(), "-m", "pip", "--disable-pip-version-check", "install", "--no-input"]
-    run([*pip, "--progress-bar", "off", "-r", "requirements.txt"], total)
-    run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."])
+    run(pip + ["--progress-bar", "off", "-r", "requirements.txt"], total)
+    run(pip + ["--no-deps", "--no-build-isolation", "--editable", "."])
     with open(STAMP, "w") as file:
         file.write(wanted() + "\n")
     print("Installed. Everything is in .venv.")
