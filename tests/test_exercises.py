@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("nbgrader", reason='the grader is not installed: pip install "dlcourse[grading]"')
 
+from dlcourse.checks import declared
 from dlcourse.grading import notebooks, sample
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.proof import Prover
@@ -111,6 +112,15 @@ def exercises():
 
 def test_there_are_exercises():
     assert NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_check_can_be_read_where_no_answer_runs(name):
+    """A grader reads the declarations in a process of its own: what each cell is worth, and which are hidden."""
+    cells = [cell for cell in exercise(name).cells if notebooks.graded(cell)]
+    for cell, calls in zip(cells, declared([cell.source for cell in cells]), strict=True):
+        assert sum(check.points for call in calls for check in call.checks) == cell.metadata.nbgrader.points
+        assert {call.hidden for call in calls} == {"BEGIN HIDDEN TESTS" in cell.source}
 
 
 @pytest.mark.parametrize("name", NAMES)
