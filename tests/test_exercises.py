@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("nbgrader", reason='the grader is not installed: pip install "dlcourse[grading]"')
 
-from dlcourse.checks import declared
+from dlcourse.checks import declared, judge, observe
 from dlcourse.grading import notebooks, sample
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.proof import Prover
@@ -121,6 +121,23 @@ def test_every_check_can_be_read_where_no_answer_runs(name):
     for cell, calls in zip(cells, declared([cell.source for cell in cells]), strict=True):
         assert sum(check.points for call in calls for check in call.checks) == cell.metadata.nbgrader.points
         assert {call.hidden for call in calls} == {"BEGIN HIDDEN TESTS" in cell.source}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reference_is_right_for_any_seed(name):
+    """A hidden check draws its inputs from a seed: no draw may be unfair."""
+    scope = {"__name__": "__main__"}
+    cells = exercise(name).cells
+    for cell in cells:
+        if cell.cell_type == "code" and not notebooks.graded(cell):
+            exec(cell.source, scope)
+    read = declared([cell.source for cell in cells if notebooks.graded(cell)])
+    checks = [check for calls in read for call in calls for check in call.checks]
+    for seed in range(50):
+        for check in checks:
+            cases = check.cases(seed)
+            verdict = judge(check, cases, observe(scope[check.name], cases))
+            assert verdict.passed, f"{check.name} {check.what}, seed {seed}: {verdict.message}"
 
 
 @pytest.mark.parametrize("name", NAMES)
