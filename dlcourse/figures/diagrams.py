@@ -1,7 +1,6 @@
 """Drawings that the chapters share: a neuron, a network.
 
-Each function returns a new figure. None of them changes
-anything outside.
+Each function returns a new figure and changes nothing outside.
 """
 
 import itertools

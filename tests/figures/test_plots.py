@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dlcourse.figures import plots
+from dlcourse.figures import plots, show
 
 
 def right_half(points):
