@@ -1,7 +1,7 @@
 """Run the cells of the book before Sphinx reads it: two notebooks at a time, each cell only once.
 
-Sphinx runs notebooks one after the other. Running them beforehand, in as many kernels as there is
-room for, takes 0.6 to 0.7 of the time; Sphinx then finds every output in the cache.
+Sphinx runs notebooks one after the other. Running them beforehand, two at a time, takes about 0.6 of
+the time (benchmarks/book.txt); Sphinx then finds every output in the cache.
 """
 
 from __future__ import annotations
