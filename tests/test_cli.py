@@ -19,6 +19,7 @@ from dlcourse import cli
 from dlcourse.cli import doctor
 from dlcourse.cli.app import app
 from dlcourse.grading import notebooks
+from dlcourse.grading.sandbox import isolation
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "exercises" / "neurons" / "neuron.md"
@@ -308,15 +309,18 @@ def test_the_way_of_an_instructor(copy, run, learner_file):
         learner_file(f"handed-in/{name}/neuron.ipynb", **answers)
     (inbox / "carl").mkdir()
     (inbox / "carl" / "neuron.ipynb").write_text("{")
-    status, out, _ = run("grade", "neurons", "--submissions", inbox)
+    (inbox / "[red]").mkdir()
+    status, out, said = run("grade", "neurons", "--submissions", inbox)
     assert status == 0
+    assert "Left out: '[red]': a learner's name is letters" in " ".join(said.split())
     assert "Took in 3 notebooks of 3 learners" in out
-    assert "Isolation of the learners' code: none: stock nbgrader" in out
+    assert f"Isolation of the learners' code: {isolation().words}" in " ".join(out.split())
     rows = {line.split()[1]: line.split() for line in out.splitlines() if line.startswith("│")}
     assert rows["ada"][3] == "12"
     assert rows["bela"][3] == "10"
-    assert rows["carl"][-2] == "yes"
-    assert "carl: neuron: neuron.ipynb is not a notebook" in " ".join(out.split())
+    assert "neuron:" in rows["carl"]
+    assert "neuron:" not in rows["bela"]
+    assert "carl: neuron: the file is not a notebook" in " ".join(out.split())
 
     status, out, _ = run("feedback", "neurons")
     assert (status, "Wrote 3 pages" in out) == (0, True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
 
 if TYPE_CHECKING:
     from dlcourse.grading.course import Course
@@ -217,7 +218,7 @@ def grade(
         taken = class_.collect(part, submissions)
         out.print(f"Took in {taken.notebooks} notebooks of {taken.learners} learners.")
         for line in taken.left_out:
-            err.print(f"[yellow]Left out:[/yellow] {line}", highlight=False, markup=True)
+            err.print(Text.assemble(("Left out: ", "yellow"), line), highlight=False)
     with _bar(f"Grading {part}", "notebooks") as step:
         table = class_.grade(part, on_progress=step)
     for shown in grade_table(table):

@@ -22,6 +22,7 @@ _NAMES = {"yaml": "pyyaml"}
 _BROUGHT_ALONG = {
     "docutils": "book",
     "ipython": "grading",
+    "jupyter-client": "grading",
     "nbconvert": "grading",
     "nbformat": "grading",
     "pyyaml": "grading",
@@ -37,7 +38,6 @@ TOOLS = (
         ("chromium", "chromium-browser", "google-chrome"),
         "needed only to test the book: install chromium",
     ),
-    ("sandbox", ("bwrap",), "needed only to grade other people's code: install bubblewrap"),
     ("git", ("git",), "needed only to contribute: install git"),
 )
 
@@ -135,6 +135,17 @@ def _machine(findings: Findings) -> None:
     for name, commands, remedy in TOOLS:
         found = next(filter(None, map(shutil.which, commands)), None)
         findings.system.append((name, found or f"none: {remedy}", found is not None))
+    findings.system.append(("sandbox", *_sandbox()))
+
+
+def _sandbox() -> tuple[str, bool]:
+    """Say in which isolation `dlcourse grade` would run learners' code."""
+    if not _version("nbgrader"):
+        return "none: needed only to grade other people's code", False
+    from dlcourse.grading.sandbox import isolation
+
+    here = isolation()
+    return here.words, here.sandbox is not None
 
 
 def _device() -> str:

@@ -66,11 +66,12 @@ def grade_table(table: GradeTable) -> Iterator[RenderableType]:
     for row in table.rows:
         points = {grade.chapter: grade for grade in row.chapters}
         cells = [f"{points[c].points:g}" if c in points else "" for c in table.chapters]
-        look = Text("yes", "bold yellow") if row.needs_look else Text("")
-        shown.add_row(Text(row.learner.label), *cells, Text(f"{row.points:g}", "bold"), look)
+        shown.add_row(
+            Text(row.learner.label), *cells, Text(f"{row.points:g}", "bold"), Text(row.look, "yellow")
+        )
     yield shown
     for row in table.rows:
-        for remark in row.remarks:
+        for remark in row.remarks + row.flags:
             yield Text.assemble((f"{row.learner.label}: ", "bold"), remark)
     yield Text.assemble("Isolation of the learners' code: ", (table.isolation, "yellow"))
 

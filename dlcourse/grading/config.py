@@ -10,6 +10,16 @@ from typing import Any
 COURSE_VARIABLE = "DLCOURSE_COURSE"
 CELL_TIMEOUT = 30
 """Seconds that one cell of a submission may run."""
+CPU_SECONDS = 600
+"""Processor time of one notebook in the sandbox."""
+MEMORY = 3 * 2**30
+"""Bytes that a process in the sandbox may allocate."""
+ADDRESS_SPACE = 6 * 2**30
+"""Bytes that it may map, shared memory and libraries included."""
+FILE_SIZE = 64 * 2**20
+"""Bytes of the largest file that it may write."""
+PROCESSES = 128
+"""Processes and threads of one sandbox."""
 
 
 def course_folder(root: Path) -> Path:

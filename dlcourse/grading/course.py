@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading import intake, notebooks, records, stock
+from dlcourse.grading import collect, intake, notebooks, records, sandbox, stock
 from dlcourse.grading.config import course_folder
 from dlcourse.grading.errors import GradingError, did_you_mean
 from dlcourse.grading.feedback import write_reason
-from dlcourse.grading.grades import FORMATS, ChapterGrade, GradeTable, Learner, LearnerGrades
+from dlcourse.grading.grades import FORMATS, ChapterGrade, Finding, GradeTable, Learner, LearnerGrades
 
 Progress = Callable[[int, int, str], None]
 """Called with how many steps are done, how many there are, and what is done now."""
@@ -113,7 +114,7 @@ class Course:
             raise
         return paths
 
-    def collect(self, part: str, source: Path) -> intake.Collected:
+    def collect(self, part: str, source: Path) -> collect.Collected:
         """Copy submissions from a folder into the class.
 
         Args:
@@ -123,7 +124,7 @@ class Course:
         Returns:
             What was taken in and what was not.
         """
-        return intake.collect(source, part, self.chapters(part), self.folder / "submitted")
+        return collect.collect(source, part, self.chapters(part), self.folder / "submitted")
 
     def grade(self, part: str, *, on_progress: Progress | None = None) -> GradeTable:
         """Grade what was handed in for a part; one bad submission never stops another.
@@ -139,7 +140,8 @@ class Course:
             GradingError: The part is not released, or nobody has handed in.
         """
         chapters = self.chapters(part)
-        if not (self.folder / "release" / part).is_dir():
+        release = self.folder / "release" / part
+        if not all((release / f"{chapter}.ipynb").is_file() for chapter in chapters):
             raise GradingError(f"{part} is not released; run `dlcourse release {part}` first.")
         learners = sorted(path.parent.name for path in (self.folder / "submitted").glob(f"*/{part}"))
         if not learners:
@@ -153,8 +155,11 @@ class Course:
                 on_progress(done * len(chapters), total, learner)
 
         on_learner(0, "")
-        reasons = stock.grade_class(self.folder, part, chapters, learners, on_learner=on_learner)
-        self._remember(part, reasons)
+        try:
+            findings = stock.grade_class(self.folder, part, chapters, learners, on_learner=on_learner)
+        finally:
+            shutil.rmtree(self.folder / stock.STAGED, ignore_errors=True)
+        self._remember(part, findings)
         return self.grades(part)
 
     def grades(self, part: str) -> GradeTable:
@@ -181,7 +186,7 @@ class Course:
                 LearnerGrades(
                     _learner(submission.student),
                     tuple(
-                        _chapter_grade(notebook, record["reasons"].get(submission.student.id, {}))
+                        _chapter_grade(notebook, _finding(record, submission.student.id, notebook.name))
                         for notebook in sorted(submission.notebooks, key=lambda n: _place(chapters, n.name))
                     ),
                 )
@@ -223,7 +228,7 @@ class Course:
                     )
             for grade in row.chapters:
                 page = self.folder / "feedback" / learner / part / f"{grade.chapter}.html"
-                if not page.exists() and grade.needs_look:
+                if not page.exists() and grade.needs_look and grade.remark:
                     write_reason(page, chapter=grade.chapter, total=grade.total, reason=grade.remark)
                 if page.exists():
                     pages.append(page)
@@ -304,11 +309,12 @@ class Course:
     def _memory(self, part: str) -> Path:
         return self.folder / "graded" / f"{part}.json"
 
-    def _remember(self, part: str, reasons: dict[str, dict[str, str]]) -> None:
-        """Keep beside the gradebook what has no place in it: the isolation and why a notebook has no grade."""
+    def _remember(self, part: str, findings: Mapping[str, Mapping[str, Finding]]) -> None:
+        """Keep beside the gradebook what has no place in it: the isolation, reasons, flags and digests."""
         memory = self._memory(part)
         memory.parent.mkdir(parents=True, exist_ok=True)
-        record = {"isolation": stock.ISOLATION, "reasons": reasons}
+        known = {who: {name: asdict(one) for name, one in found.items()} for who, found in findings.items()}
+        record = {"isolation": sandbox.isolation().words, "notebooks": known}
         memory.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
@@ -366,11 +372,17 @@ def _learner(student: Any) -> Learner:
     )
 
 
-def _chapter_grade(notebook: Any, reasons: dict[str, str]) -> ChapterGrade:
+def _finding(record: dict[str, Any], learner: str, chapter: str) -> Finding:
+    found = record["notebooks"].get(learner, {}).get(chapter, {})
+    return Finding(found.get("reason", ""), tuple(found.get("flags", ())), found.get("sha256", ""))
+
+
+def _chapter_grade(notebook: Any, finding: Finding) -> ChapterGrade:
     penalty = notebook.late_submission_penalty or 0.0
-    reason = reasons.get(notebook.name, "")
-    look = bool(notebook.needs_manual_grade)
-    remark = reason or ("waits for a grade by hand" if look else "")
+    waits = bool(notebook.needs_manual_grade)
+    remark = finding.reason or ("waits for a grade by hand" if waits else "")
     if penalty:
         remark = "; ".join(filter(None, (remark, f"{penalty:g} points off for being late")))
-    return ChapterGrade(notebook.name, max(0.0, notebook.score - penalty), notebook.max_score, remark, look)
+    points = max(0.0, notebook.score - penalty)
+    look = waits or bool(finding.flags)
+    return ChapterGrade(notebook.name, points, notebook.max_score, remark, look, finding.flags)

@@ -25,6 +25,21 @@ class Learner:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What the grader found out about a submitted notebook, beside its points.
+
+    Args:
+        reason: why it has no grade, or an empty string.
+        flags: what an instructor should look at, a sentence each.
+        sha256: the digest of the file as it was handed in.
+    """
+
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class ChapterGrade:
     """One notebook's grade.
 
@@ -32,8 +47,9 @@ class ChapterGrade:
         chapter: the notebook.
         points: points earned, late penalty taken off.
         total: points possible.
-        remark: what the instructor should know, or an empty string.
+        remark: why it has no grade or fewer points; an empty string if there is nothing to say.
         needs_look: whether a person must look at it.
+        flags: what the instructor should look at; not for the learner.
     """
 
     chapter: str
@@ -41,6 +57,7 @@ class ChapterGrade:
     total: float
     remark: str = ""
     needs_look: bool = False
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,20 @@ class LearnerGrades:
     def remarks(self) -> list[str]:
         """All remarks, each with its notebook's name."""
         return [f"{grade.chapter}: {grade.remark}" for grade in self.chapters if grade.remark]
+
+    @property
+    def flags(self) -> list[str]:
+        """All flags, each with its notebook's name."""
+        return [f"{grade.chapter}: {flag}" for grade in self.chapters for flag in grade.flags]
+
+    @property
+    def look(self) -> str:
+        """What to look at first, and how many things more; empty if nobody needs to look."""
+        found = [f"{g.chapter}: {words}" for g in self.chapters if g.needs_look
+                 for words in (*filter(None, [g.remark]), *g.flags)]  # fmt: skip
+        if not found:
+            return "yes" if self.needs_look else ""
+        return found[0] + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -111,7 +142,7 @@ def to_csv(tables: Sequence[GradeTable]) -> str:
                 [table.part, who.name, who.first_name, who.last_name, who.email]
                 + [points.get(key, "") for key in chapters]
                 + [_number(row.points), _number(table.total), "yes" if row.needs_look else ""]
-                + ["; ".join(row.remarks), table.isolation]
+                + ["; ".join(row.remarks + row.flags), table.isolation]
             )
     return _written([*header, "points", "max_points", "needs_a_look", "remarks", "isolation"], rows)
 

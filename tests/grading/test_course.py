@@ -1,5 +1,6 @@
 """The class through real nbgrader, with a small exercise."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dlcourse.grading import notebooks
+from dlcourse.grading import notebooks, records, sandbox
 from dlcourse.grading.course import Course
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.grades import Learner
@@ -125,10 +126,13 @@ def test_a_class_is_graded_and_one_bad_submission_stops_nobody(course, hand_in):
     assert steps[0] == (0, 7)
     assert steps[-1] == (7, 7)
     assert points(table) == {"ada": 5, "bela": 1, "carl": 0, "dora": 0, "emil": 0, "fay": 5, "gus": 0}
-    assert table.isolation == "none: stock nbgrader"
+    assert table.isolation == sandbox.isolation().words
     assert (table.total, table.totals, table.chapters) == (5, (5,), ("adding",))
     looks = {row.learner.name: row.remarks for row in table.rows if row.needs_look}
-    assert set(looks) == {"carl", "dora"}
+    assert set(looks) == {"carl", "dora", "fay"}
+    assert next(r.look for r in table.rows if r.learner.name == "fay") == (
+        "adding: Missing and put back: 'double_check'."
+    )
     assert "is not a notebook" in looks["carl"][0]
     assert "ended the kernel" in looks["dora"][0]
     assert next(r.remarks for r in table.rows if r.learner.name == "gus") == ["adding: not handed in"]
@@ -150,7 +154,7 @@ def test_a_class_is_graded_and_one_bad_submission_stops_nobody(course, hand_in):
     again = course.grade("sums")
     assert points(again)["ada"] == 0
     assert points(again)["carl"] == 5
-    assert [row.learner.name for row in again.rows if row.needs_look] == ["ada", "dora"]
+    assert [row.learner.name for row in again.rows if row.needs_look] == ["ada", "dora", "fay"]
     course.feedback("sums")
     ada = course.folder / "feedback" / "ada" / "sums" / "adding.html"
     assert "could not be graded" in ada.read_text(encoding="utf-8")
@@ -163,6 +167,119 @@ def test_a_class_is_graded_and_one_bad_submission_stops_nobody(course, hand_in):
     with pytest.raises(GradingError, match="exists with other grades; choose another file"):
         course.export("csv", target)
     assert target.read_text() == "mine"
+
+
+def write_hostile(hand_in, exercise):
+    """Hand in what stock nbgrader fails on, or grades dishonestly; return each one's honest points and flag."""
+    expected = {}
+
+    def submit(learner, points, look, change, **answers):
+        path = hand_in(learner, **answers)
+        data = json.loads(path.read_text(encoding="utf-8"))
+        cells = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell for cell in data["cells"]}
+        change(data["cells"], cells)
+        path.write_text(json.dumps(data), encoding="utf-8")
+        expected[learner] = (points, look)
+
+    def twice(cells, named):
+        cells.append(json.loads(json.dumps(named["add"])) | {"id": "copy"})
+
+    def more_points(cells, named):
+        named["double_check"]["metadata"]["nbgrader"]["points"] = 100
+
+    def not_graded(cells, named):
+        named["add_check"]["metadata"]["nbgrader"] |= {"grade": False, "locked": False}
+
+    def an_answer(cells, named):
+        named["add_hidden"]["metadata"]["nbgrader"] |= {"solution": True, "schema_version": 99}
+
+    def no_checks(cells, named):
+        cells[:] = [cell for cell in cells if not cell["metadata"].get("nbgrader", {}).get("grade")]
+
+    def invented(cells, named):
+        metadata = named["double_check"]["metadata"]["nbgrader"] | {"grade_id": "bonus", "points": 50}
+        cells.append(
+            named["double_check"] | {"id": "bonus", "source": "50", "metadata": {"nbgrader": metadata}}
+        )
+
+    def retyped(cells, named):
+        named["add"]["cell_type"] = "markdown"
+
+    def marked(cells, named):
+        named["add"]["source"] += ["\n", "### BEGIN HIDDEN TESTS"]
+
+    def odd_letters(cells, named):
+        cells.append({"cell_type": "markdown", "metadata": {}, "source": "\0 \x1b[2J \ud800 </body> <b>"})
+
+    submit("ada", 5, "", odd_letters)
+    submit("bela", 5, "adding: There more than once: 'add'.", twice)
+    submit("carl", 1, "adding: Changed 'points' in the nbgrader metadata", more_points, add=MINUS)
+    submit("dora", 1, "adding: Changed 'grade' in the nbgrader metadata", not_graded, add=MINUS)
+    submit("emil", 1, "adding: Changed 'solution' in the nbgrader metadata", an_answer, add=MINUS)
+    submit(
+        "fay",
+        1,
+        "adding: Missing and put back: 'add_check', 'add_hidden', 'double_check'.",
+        no_checks,
+        add=MINUS,
+    )
+    submit("gus", 1, "adding: No released cell is called 'bonus'", invented, add=MINUS)
+    submit("hal", 5, "adding: Changed to another type, and back to code: 'add'.", retyped)
+    submit("ida", 5, "adding: Cell number 3 of the file holds nbgrader's marker", marked)
+    return expected
+
+
+@pytest.mark.slow
+def test_what_was_tampered_with_is_graded_honestly_and_flagged(course, hand_in, exercise):
+    course.release("sums")
+    expected = write_hostile(hand_in, exercise)
+    hand_in("jan").write_bytes(b"[" * 100_000)
+    submitted = course.folder / "submitted"
+    (submitted / "ada" / "sums" / "timestamp.txt").write_text("tomorrow, perhaps")
+    os.symlink(course.folder / "gradebook.db", submitted / "bela" / "sums" / "data.csv")
+    originals = {path: path.read_bytes() for path in submitted.glob("*/sums/*.ipynb")}
+
+    table = course.grade("sums")
+    assert {row.learner.name: row.points for row in table.rows} == {
+        **{name: earned for name, (earned, _) in expected.items()},
+        "jan": 0,
+    }
+    rows = {row.learner.name: row for row in table.rows}
+    assert rows["ada"].look == "adding: Its timestamp.txt holds no time; it does not count as late."
+    for name, (_, look) in expected.items():
+        assert rows[name].look.startswith(look), rows[name].look
+    assert rows["jan"].look.startswith("adding: the file is not a notebook (it is nested too deeply)")
+    assert rows["dora"].look.endswith("(and 1 more)")
+
+    # What was handed in is as it was, and its digest is on record; nothing else was staged or copied.
+    assert {path: path.read_bytes() for path in originals} == originals
+    record = json.loads((course.folder / "graded" / "sums.json").read_text(encoding="utf-8"))["notebooks"]
+    for path, raw in originals.items():
+        assert record[path.parts[-3]]["adding"]["sha256"] == hashlib.sha256(raw).hexdigest()
+    assert record["gus"]["adding"]["flags"] == list(rows["gus"].chapters[0].flags)
+    assert not (course.folder / "staged").exists()
+    assert not list(course.folder.glob("autograded/*/sums/data.csv"))
+
+    # Flags are for the instructor; feedback is written for everybody.
+    pages = {page.parts[-3]: page.read_text(encoding="utf-8") for page in course.feedback("sums")}
+    assert set(pages) == {*expected, "jan"}
+    assert "You subtracted" in pages["fay"]
+    assert not any("Missing and put back" in page or "HIDDEN TESTS" in page for page in pages.values())
+    with records.gradebook(course._api) as gradebook:
+        assert gradebook.find_assignment("sums").max_score == 5
+        assert {submission.score for submission in gradebook.assignment_submissions("sums")} == {0, 1, 5}
+
+    # A blank resubmission without its checks does not keep the points of the one before.
+    path = hand_in("ada", add="", double="")
+    blank = nbformat.read(path, as_version=4)
+    blank.cells = [cell for cell in blank.cells if not notebooks.graded(cell)]
+    nbformat.write(blank, path)
+    again = {row.learner.name: row for row in course.grade("sums").rows}
+    assert again["ada"].points == 0
+    assert "Missing and put back" in "".join(again["ada"].flags)
+    assert {name: row.points for name, row in again.items() if name != "ada"} == {
+        name: row.points for name, row in rows.items() if name != "ada"
+    }
 
 
 def nbgrader(root, *arguments):

@@ -69,3 +69,21 @@ def test_moodle_gets_grade_and_feedback_side_by_side(tables):
     assert ada[6] == "adding 2.5 of 4; doubling 2 of 2"
     assert ada[7:] == ["-", ""]
     assert "adding: no notebook" in bela[6]
+
+
+def test_flags_are_for_the_instructor_only(tables):
+    flagged = ChapterGrade("adding", 4, 4, needs_look=True, flags=("Moved: 'add'.", "Missing: 'setup'."))
+    row = LearnerGrades(ADA, (flagged, ChapterGrade("doubling", 2, 2, "not handed in")))
+    assert row.look == "adding: Moved: 'add'. (and 1 more)"
+    table = GradeTable("sums", ("adding", "doubling"), (4.0, 2.0), "none", (row,))
+    (read,) = csv.DictReader(io.StringIO(to_csv([table])))
+    assert read["needs_a_look"] == "yes"
+    assert read["remarks"] == "doubling: not handed in; adding: Moved: 'add'.; adding: Missing: 'setup'."
+    assert "Moved" not in to_moodle([table])
+
+
+def test_what_to_look_at_is_said_first_things_first(tables):
+    ada, bela = tables[0].rows
+    assert ada.look == ""
+    assert bela.look == "adding: no notebook"
+    assert LearnerGrades(ADA, (ChapterGrade("adding", 1, 4, needs_look=True),)).look == "yes"
