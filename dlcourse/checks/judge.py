@@ -1,8 +1,7 @@
 """The half of a check that knows the answer.
 
 It compares what :mod:`dlcourse.checks.observe` wrote down with the reference, and finds the sentence that helps: first
-the mistakes that the check declares, then what can be seen from the numbers alone (a factor, a sign, a shape). It never
-calls the learner's code.
+the mistakes that the check declares, then what can be seen from the values alone. It never calls the learner's code.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcourse.checks.compare import difference, show
 from dlcourse.checks.declare import Case, Check
 from dlcourse.checks.observe import Observation, observe, plain
 
@@ -103,7 +103,7 @@ def _fault(check: Check, case: Case, want: Observation, got: Observation) -> str
         return f"{check.name} returned None: is a return missing?"
     if check.accept is not None:
         return _accept(check, got.value, case)
-    fault = _difference(check, want.value, got.value)
+    fault = difference(check, want.value, got.value)
     if fault:
         return fault
     extra = set(got.changed) - set(want.changed)
@@ -147,87 +147,6 @@ def _fault_error(name: str, got: Observation) -> str:
     return f"{got.error}{where}: {got.message}"
 
 
-def _close(check: Check, want: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> bool:
-    coarse = got.dtype.kind == "f" and got.dtype.itemsize < 8
-    rtol, atol = (max(check.rtol, 1e-4), max(check.atol, 1e-5)) if coarse else (check.rtol, check.atol)
-    with np.errstate(all="ignore"):
-        return bool(np.allclose(got, want, rtol=rtol, atol=atol, equal_nan=True))
-
-
-def _is_tree(value: Any) -> bool:
-    """Tell whether a value has parts of different shapes, so that it is not one array."""
-    if isinstance(value, dict | str) or value is None:
-        return True
-    if isinstance(value, list):
-        shapes = {np.shape(item) if not _is_tree(item) else None for item in value}
-        return None in shapes or len(shapes) > 1
-    return False
-
-
-def _difference(check: Check, want: Any, got: Any, where: str = "") -> str:
-    """Say how two values differ, or ``""``; lists that are arrays compare as arrays."""
-    if isinstance(want, list) and (isinstance(got, list) or _is_tree(want)):
-        if not isinstance(got, list):
-            return f"{len(want)} values were expected{where}, but one came back"
-        if len(want) != len(got):
-            return f"{len(want)} values were expected{where}, but {len(got)} came back"
-        for i, (w, g) in enumerate(zip(want, got, strict=True)):
-            fault = _difference(check, w, g, f" in part {i + 1} of the result")
-            if fault:
-                return fault
-        return ""
-    if isinstance(want, dict):
-        if not isinstance(got, dict) or set(want) != set(got):
-            return f"a dictionary with the keys {', '.join(want)} was expected{where}"
-        for key in want:
-            fault = _difference(check, want[key], got[key], f" under {key!r}")
-            if fault:
-                return fault
-        return ""
-    if isinstance(want, str) or isinstance(got, str | dict) or want is None or got is None:
-        same = type(want) is type(got) and want == got
-        return "" if same else f"{show(want)} was expected{where}, but {show(got)} came back"
-    if _is_tree(got):
-        return f"one array was expected{where}, but {len(got)} values of different shapes came back"
-    return _array_difference(check, np.asarray(want), np.asarray(got), where)
-
-
-def _array_difference(check: Check, want: np.ndarray[Any, Any], got: np.ndarray[Any, Any], where: str) -> str:
-    if want.shape != got.shape:
-        hint = ""
-        if want.shape == got.shape[::-1]:
-            hint = ": the axes are swapped"
-        elif want.size == got.size:
-            hint = ": the numbers may be right, the axes are not"
-        return f"The shape{where} should be {want.shape}, but it is {got.shape}{hint}"
-    if _close(check, want, got):
-        if check.dtype and want.dtype != got.dtype:
-            return f"The values are right, but the dtype{where} is {got.dtype} where {want.dtype} went in"
-        return ""
-    if np.isnan(got).any() and not np.isnan(want).any():
-        return f"There is NaN{where}: something was divided by zero, or inf was subtracted from inf"
-    if np.isinf(got).any() and not np.isinf(want).any():
-        return f"There is inf{where}: an intermediate value is too large for the dtype"
-    if _close(check, -want, got):
-        return f"The sign{where} is wrong: every value is the negative of the right one"
-    factor = _factor(check, want, got)
-    if factor:
-        return f"Every value{where} is {factor} times the right one"
-    return f"The values{where} are not right"
-
-
-def _factor(check: Check, want: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> str:
-    nonzero = np.abs(want) > check.atol
-    if want.size < 2 or nonzero.sum() < 2:
-        return ""
-    ratio = float(np.median(np.asarray(got, float)[nonzero] / np.asarray(want, float)[nonzero]))
-    if ratio == 0 or abs(ratio - 1) < 0.01 or not _close(check, ratio * want, got):
-        return ""
-    if abs(1 / ratio - round(1 / ratio)) < 1e-6 and abs(ratio) < 1:
-        return f"1/{round(1 / ratio)}"
-    return f"{ratio:.4g}"
-
-
 def _declared_mistake(
     check: Check,
     cases: Sequence[Case],
@@ -246,7 +165,7 @@ def _declared_mistake(
                 if (made.error, made.message) != (got.error, got.message):
                     break
                 tells = True
-            elif _difference(check, made.value, got.value):
+            elif difference(check, made.value, got.value):
                 break
             else:
                 tells = tells or bool(_fault(check, case, want, made))
@@ -280,19 +199,6 @@ def _parameters(target: Any, case: Case) -> list[str]:
     rest = next((f"{p.name}[{{}}]" for p in known if p.kind is p.VAR_POSITIONAL), "argument {}")
     first = 0 if "[" in rest else len(names) + 1
     return names[: len(args)] + [rest.format(first + i) for i in range(len(args) - len(names))]
-
-
-def show(value: Any) -> str:
-    """Write a value as a learner would type it, shortened if it is long."""
-    if isinstance(value, np.ndarray):
-        with np.printoptions(precision=4, suppress=True, threshold=12, edgeitems=2):
-            text = np.array2string(value, separator=", ")
-        return " ".join(text.split())
-    if isinstance(value, float):
-        return f"{value:.1f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.6g}"
-    if isinstance(value, list):
-        return "[" + ", ".join(show(item) for item in value) + "]"
-    return repr(value)
 
 
 def _example(check: Check, right: Any, case: Case, want: Observation, got: Observation) -> str:

@@ -194,7 +194,7 @@ class TestSentences:
 
     def test_the_dtype_counts_only_where_it_is_asked(self):
         strict = Check("mean", "averages", on=[given(ROWS)], against="oracle.mean", dtype=True)
-        narrow = lambda x: x.mean(0).astype(np.float32)  # noqa: E731
+        narrow = lambda x: x.mean(0).astype(np.float32)  # noqa: E731 - as short as the one above
         assert "the dtype is float32 where float64 went in" in verdict(strict, narrow).message
 
     def test_bad_input_must_raise(self):
@@ -246,7 +246,7 @@ class TestPrograms:
         assert "part 2 of the result" in verdict(check, lambda x: (2 * x, lambda d: d + 1)).message
         assert "should return two things" in verdict(check, lambda x: (2 * x, 2.0)).message
         assert "should return two things" in verdict(check, lambda x: 2 * x).message
-        spoils = lambda x: (2 * x, lambda d: np.multiply(d, 2, out=d))  # noqa: E731
+        spoils = lambda x: (2 * x, lambda d: np.multiply(d, 2, out=d))  # noqa: E731 - as above
         assert "changed its input after the first call in place" in verdict(check, spoils).message
 
     def test_a_value_that_is_not_called(self):
