@@ -10,8 +10,8 @@ from typing import Any
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from dlcourse.checks import MIME
 from dlcourse.grading.notebooks import graded
-from dlcourse.grading.proof import MIME
 
 _FORMULA = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<line>[^$\n]+?)\$", re.S)
 # docutils writes the index of an accented letter, as in \hat{y}_i, below it instead of beside it.

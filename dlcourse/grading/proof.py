@@ -23,10 +23,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from dlcourse.checks import MIME
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.notebooks import Notebook, grade_id, graded
 
-MIME = "application/vnd.dlcourse.report+json"
 GRACE = 5.0
 """Seconds that a cell which ignored its interruption is given before its process is ended."""
 
