@@ -18,8 +18,8 @@ import nbformat
 from dlcourse import cli
 from dlcourse.cli import doctor
 from dlcourse.cli.app import app
-from dlcourse.grading import notebooks
-from dlcourse.grading.sandbox import isolation
+from dlcourse.grading import notebooks, sandbox
+from dlcourse.grading.execution import pool
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "exercises" / "neurons" / "neuron.md"
@@ -314,7 +314,7 @@ def test_the_way_of_an_instructor(copy, run, learner_file):
     assert status == 0
     assert "Left out: '[red]': a learner's name is letters" in " ".join(said.split())
     assert "Took in 3 notebooks of 3 learners" in out
-    assert f"Isolation of the learners' code: {isolation().words}" in " ".join(out.split())
+    assert f"Isolation of the learners' code: {sandbox.isolation().words}" in " ".join(out.split())
     rows = {line.split()[1]: line.split() for line in out.splitlines() if line.startswith("│")}
     assert rows["ada"][3] == "12"
     assert rows["bela"][3] == "10"
@@ -332,6 +332,20 @@ def test_the_way_of_an_instructor(copy, run, learner_file):
     refused(run("export", "--to", "csv.csv"), "exists with other grades", "--force")
     assert (copy / "csv.csv").read_text() == "mine"
     assert run("export", "--to", "csv.csv", "--force")[0] == 0
+
+
+@pytest.mark.slow
+def test_the_sample_class_says_that_it_is_graded_without_a_sandbox(copy, run, monkeypatch):
+    def not_executed(jobs, *, workers, unsafe, on_done):
+        assert unsafe
+        for name in jobs:
+            on_done(name, pool.given_up(jobs[name], "a test"))
+
+    monkeypatch.setattr(sandbox, "isolation", lambda: sandbox.Isolation("none: a test", None))
+    monkeypatch.setattr(pool, "run", not_executed)
+    status, out, _ = run("sample-class")
+    assert status == 0
+    assert "There is no sandbox here (none: a test). The sample class is graded without one" in out
 
 
 @pytest.mark.slow

@@ -15,8 +15,10 @@ import pytest
 pytest.importorskip("nbgrader", reason='the grader is not installed: pip install "dlcourse[grading]"')
 
 from dlcourse.checks import declared, judge, observe
-from dlcourse.grading import notebooks, sample
+from dlcourse.grading import notebooks, sample, sandbox
 from dlcourse.grading.errors import GradingError
+from dlcourse.grading.execution.execute import execute
+from dlcourse.grading.execution.jobs import Outcome, make_job
 from dlcourse.grading.proof import Prover
 
 ROOT = Path(__file__).parents[1]
@@ -213,6 +215,42 @@ def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prov
     for cell in task.cells:
         assert proof.checks[cell].points == 0, cell
         assert "write it" in " ".join(proof.checks[cell].messages), cell
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_grader_refuses_shortcuts(name, exercises):
+    for shortcut in shortcuts_of(name):
+        work = with_shortcut(exercises[name], shortcut)
+        job = make_job(work, exercises[name], chapter=name)
+        outcome = Outcome.from_bytes(execute(job.to_bytes()))
+        task = next(t for t in notebooks.tasks(exercises[name]) if t.name == shortcut.task)
+        for cell in outcome.cells:
+            if notebooks.grade_id(work.cells[cell.index]) in task.cells:
+                assert cell.points == 0
+                assert "write it" in said(cell.report)[0]["message"]
+
+
+def said(report):
+    """The verdicts of a report; who grades cannot say "run the cell first", all else is the same to the letter."""
+    return [v | {"message": v["message"].partition(" is not defined")[0]} for v in report["verdicts"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_grader_says_what_the_notebook_says(name, exercises, prove):
+    """One declaration, two places: beside the answer, and where the answer is in another process."""
+    if sandbox.isolation().backend is None and os.environ.get("CI") != "true":
+        pytest.skip(sandbox.isolation().words)
+    works = [notebooks.reference(exercises[name]), notebooks.untouched(exercises[name])]
+    works += [sample.with_mistake(exercises[name], mistake) for mistake in mistakes_of(name)]
+    for work in works:
+        job = make_job(work, exercises[name], chapter=name)
+        outcome = Outcome.from_bytes(execute(job.to_bytes()))
+        there = {notebooks.grade_id(work.cells[cell.index]): cell.report for cell in outcome.cells}
+        for cell in prove(work).checks.values():
+            assert said(there[cell.name]) == said(cell.report)
+        assert (outcome.notes, outcome.low_trust) == ((), ())
 
 
 @pytest.mark.parametrize("name", NAMES)

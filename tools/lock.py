@@ -14,7 +14,8 @@ HEADER = """\
 
 def main() -> None:
     """Resolve, and drop what would tie the lock to the machine it was made on."""
-    extras = [f"--extra={extra}" for extra in ("torch", "frameworks", "book", "grading", "dev")]
+    names = ("torch", "frameworks", "book", "grading", "cluster", "postgres", "dev")
+    extras = [f"--extra={name}" for name in names]
     subprocess.run(
         [
             *(sys.executable, "-m", "piptools", "compile", "--quiet", "--upgrade", "--allow-unsafe"),

@@ -51,8 +51,28 @@ def _one(rng: np.random.Generator, low: int, high: int) -> int:
 
 
 @dataclass(frozen=True)
+class Tensor:
+    """A torch tensor that is not made yet; see :func:`tensor`."""
+
+    value: Any
+    dtype: str
+
+
+def tensor(value: Any, dtype: str = "float32") -> Tensor:
+    """Declare a torch tensor, which is made when the learner's code is called.
+
+    Until then it is plain data, so that a check can be declared, sent and read where torch is not installed.
+
+    Args:
+        value: numbers, an array, or a draw.
+        dtype: its dtype in torch: ``"float32"``, ``"int64"``, ...
+    """
+    return Tensor(np.array(value) if isinstance(value, list) else value, dtype)
+
+
+@dataclass(frozen=True)
 class Step:
-    """One thing done with the result of the first call: ``call``, ``read`` or ``pull``."""
+    """One thing done after the first call: ``call``, ``read``, ``pull``, ``argument`` or ``take``."""
 
     kind: str
     name: str = ""
@@ -74,6 +94,24 @@ def pull(*gradients: Any) -> Step:
     return Step("pull", "", gradients)
 
 
+def argument(index: int) -> Step:
+    """Declare a look at an argument of the first call after that call, where the task is to change it in place.
+
+    Args:
+        index: which argument, counted from 0.
+    """
+    return Step("argument", "", (index,))
+
+
+def take(count: int) -> Step:
+    """Declare that the first items of a generator are looked at; no more than these are ever asked for.
+
+    Args:
+        count: how many. Another ``take`` behind this one goes on where it stopped.
+    """
+    return Step("take", "", (count,))
+
+
 @dataclass(frozen=True)
 class Case:
     """One input with nothing left to draw.
@@ -88,6 +126,20 @@ class Case:
     then: tuple[Step, ...] = ()
     raises: str = ""
 
+    def __post_init__(self) -> None:
+        count = len(self.args or ())
+        for index in self.watched:
+            if not 0 <= index < count:
+                raise ValueError(
+                    f"argument({index}) needs an argument of that number, got {count} arguments: "
+                    "count them from 0"
+                )
+
+    @property
+    def watched(self) -> set[int]:
+        """Positions of the arguments that the learner's code is asked to change."""
+        return {step.args[0] for step in self.then if step.kind == "argument"}
+
     @property
     def size(self) -> int:
         """Count the numbers in the input, so that the smallest failing one can be shown."""
@@ -95,6 +147,8 @@ class Case:
 
 
 def _count(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return _count(value.value)
     return sum(map(_count, value)) if isinstance(value, list | tuple) else int(np.size(value))
 
 
@@ -102,8 +156,9 @@ def given(*args: Any, then: Sequence[Step] = (), raises: type[Exception] | None 
     """Declare a fixed input; lists become float arrays.
 
     Args:
-        args: what the learner's name is called with.
-        then: steps on the result, for classes and pullbacks.
+        args: what the learner's name is called with. Each call gets its own copy, of a random generator too, so that the
+            learner's function and the reference draw the same numbers.
+        then: steps after the call, for classes, pullbacks, generators and changes in place.
         raises: the exception that bad input must raise.
     """
     steps = tuple(replace(step, args=_arrays(step.args)) for step in then)
@@ -143,6 +198,8 @@ class Drawn:
         def fill(arg: Any) -> Any:
             if isinstance(arg, list | tuple):
                 return type(arg)(map(fill, arg))
+            if isinstance(arg, Tensor):
+                return replace(arg, value=fill(arg.value))
             if not isinstance(arg, Draw):
                 return arg
             if id(arg) not in drawn_before:

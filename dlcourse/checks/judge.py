@@ -6,18 +6,21 @@ the mistakes that the check declares, then what can be seen from the values alon
 
 from __future__ import annotations
 
+import builtins
+import copy
 import importlib
 import inspect
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from dlcourse.checks.compare import difference, show
+from dlcourse.checks.compare import NOT_RIGHT, Fault, difference, show
 from dlcourse.checks.declare import Case, Check
-from dlcourse.checks.observe import Observation, observe, plain
+from dlcourse.checks.observe import Observation, observe
+from dlcourse.checks.plain import clean, plain, ready
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Verdict:
         total: points possible.
         message: what is wrong, in one sentence; where it passed, a remark or ``""``.
         example: the smallest failing input with what was expected and what came; ``""`` if there is none to show.
+        kind: what is wrong, without anything of the input, of a value, or of the learner's own words.
     """
 
     name: str
@@ -41,6 +45,14 @@ class Verdict:
     total: float
     message: str = ""
     example: str = ""
+    kind: str = ""
+
+    def spared(self) -> Verdict:
+        """Return what may be said of a hidden check: the kind of mistake only.
+
+        The learner's code knows the hidden inputs while it runs. It must not be able to write them into a report.
+        """
+        return self if self.passed else replace(self, message=self.kind or NOT_RIGHT, example="")
 
 
 def reference(path: str) -> Any:
@@ -64,6 +76,8 @@ def reference(path: str) -> Any:
 def judge(check: Check, cases: Sequence[Case], seen: Sequence[Observation]) -> Verdict:
     """Compare observations with the reference.
 
+    What was seen may come from a process that the learner's code has taken over. Whatever it is, the result is a verdict.
+
     Args:
         check: the declaration.
         cases: the inputs, from ``check.cases(seed)``.
@@ -71,6 +85,9 @@ def judge(check: Check, cases: Sequence[Case], seen: Sequence[Observation]) -> V
 
     Returns:
         The verdict, with the sentence for the smallest failing input.
+
+    Raises:
+        RuntimeError: if the reference itself fails on an input.
     """
     right = reference(check.against) if check.against else None
     expected = observe(right, cases) if right is not None else [Observation()] * len(cases)
@@ -80,71 +97,153 @@ def judge(check: Check, cases: Sequence[Case], seen: Sequence[Observation]) -> V
                 f"the reference {check.against} itself fails with {want.error}: {want.message}; "
                 f"correct the inputs of the check {check.name!r}, {check.what!r}"
             )
+    if len(seen) > len(cases):
+        seen = ()
+    missing = [Observation(error=_UNREAD)] * (len(cases) - len(seen))
+    read = [_readable(got) for got in seen] + missing
     failures = []
-    for index, (case, want, got) in enumerate(zip(cases, expected, seen, strict=True)):
+    for index, (case, want, got) in enumerate(zip(cases, expected, read, strict=True)):
         fault = _fault(check, case, want, got)
         if fault:
             failures.append((case.size, index, fault))
     if not failures:
         return Verdict(check.name, check.what, True, check.points, check.points)
     _, index, fault = min(failures)
-    message = _declared_mistake(check, cases, expected, seen) or fault
-    example = _example(check, right, cases[index], expected[index], seen[index])
-    return Verdict(check.name, check.what, False, 0.0, check.points, message, example)
+    declared = _declared_mistake(check, cases, expected, read)
+    message, kind = (declared, declared) if declared else fault
+    example = _example(check, right, cases[index], expected[index], read[index])
+    return Verdict(check.name, check.what, False, 0.0, check.points, message, example, kind)
 
 
-def _fault(check: Check, case: Case, want: Observation, got: Observation) -> str:
-    """Say what is wrong with one observation, or ``""``."""
+_UNREAD = "no answer"
+
+
+def _readable(got: Any) -> Observation:
+    """Return an observation in which everything has the type that it should have, and texts can be shown."""
+    try:
+        fields = (got.error, got.message, got.line, got.warnings, got.changed)
+        error, message, line, told, changed = fields
+        if not (
+            type(error) is type(message) is str
+            and type(line) is int
+            and type(told) in (list, tuple)
+            and type(changed) in (list, tuple)
+            and all(type(text) is str for text in told)
+            and all(type(index) is int for index in changed)
+        ):
+            return Observation(error=_UNREAD)
+        # A value beside an error is not an answer, and an error needs the name of an exception.
+        if error and not (error.isidentifier() and len(error) <= 100 and got.value is None):
+            return Observation(error=_UNREAD)
+        return Observation(
+            plain(got.value),
+            error,
+            clean(message),
+            line if 0 <= line < 10**6 else 0,
+            tuple(clean(text) for text in told[:20]),
+            tuple(changed),
+        )
+    except (AttributeError, TypeError, ValueError):
+        return Observation(error=_UNREAD)
+
+
+def _fault(check: Check, case: Case, want: Observation, got: Observation) -> Fault | None:
+    """Say what is wrong with one observation, or ``None``."""
+    if got.error == _UNREAD:
+        sentence = f"{check.name} gave no answer that can be read: return numbers, arrays or lists of them"
+        return Fault(sentence, sentence)
     if case.raises:
         return _fault_raises(case.raises, got)
     if got.error:
         return _fault_error(check.name, got)
     if got.value is None:
-        return f"{check.name} returned None: is a return missing?"
+        sentence = f"{check.name} returned None: is a return missing?"
+        return Fault(sentence, sentence)
     if check.accept is not None:
         return _accept(check, got.value, case)
-    fault = difference(check, want.value, got.value)
+    fault = _difference(check, want.value, got.value)
     if fault:
         return fault
-    extra = set(got.changed) - set(want.changed)
+    extra = {index for index in got.changed if index >= 0} - set(want.changed) - case.watched
     if extra:
         names = _parameters(reference(check.against), case)
-        which = f"argument {names[min(extra)]}" if min(extra) < len(names) else "input after the first call"
-        return f"{check.name} changed its {which} in place: work on a copy"
+        name = names[min(extra)] if min(extra) < len(names) else "input after the first call"
+        which = f"argument {name}" if name.isidentifier() else name
+        sentence = f"{check.name} changed its {which} in place: work on a copy"
+        return Fault(sentence, sentence)
     if check.quiet and got.warnings:
         remedy = f". {check.quiet}" if isinstance(check.quiet, str) else ""
-        return f"The values are right, but NumPy warned: {got.warnings[0]}{remedy}"
-    return ""
+        start, text = "The values are right, but NumPy warned", got.warnings[0]
+        known = next((f": {word}" for word in _WARNINGS if text.startswith(word)), "")
+        return Fault(f"{start}: {text}{remedy}", f"{start}{known}{remedy}")
+    return None
 
 
-def _accept(check: Check, value: Any, case: Case) -> str:
+# How NumPy's own warnings begin.
+_WARNINGS = ("overflow", "divide by zero", "invalid value", "underflow")
+
+
+def _difference(check: Check, want: Any, got: Any) -> Fault | None:
+    try:
+        return difference(check, want, got)
+    except (TypeError, ValueError, ArithmeticError, RecursionError, MemoryError):
+        return Fault(NOT_RIGHT, NOT_RIGHT)  # data that nobody honest returns
+
+
+def _arguments(case: Case) -> Any:
+    """Return the arguments of a case as the learner's code gets them, in a copy of their own."""
+    return ready(copy.deepcopy(case.args or ()))
+
+
+def _accept(check: Check, value: Any, case: Case) -> Fault | None:
     assert check.accept is not None
     try:
-        return check.accept(value, *(case.args or ())) or ""
+        sentence = check.accept(value, *_arguments(case)) or ""
     except Exception:  # whatever the learner bound to the name, the verdict is a sentence
-        return f"{check.name} has not the form that the task asks for: {show(value)}"
+        sentence = f"{check.name} has not the form that the task asks for: {show(value)}"
+    return Fault(str(sentence), f"{check.name} is not what the task asks for") if sentence else None
 
 
-def _fault_raises(name: str, got: Observation) -> str:
+def _exception(name: str) -> str:
+    """Return the name of an exception, if the learner's code cannot have chosen it freely."""
+    kind = getattr(builtins, name, None)
+    known = isinstance(kind, type) and issubclass(kind, BaseException)
+    return name if known or name == "LinAlgError" else "An exception"
+
+
+def _fault_raises(name: str, got: Observation) -> Fault | None:
     if got.error == name:
-        return ""
+        return None
     if got.error:
-        return f"Bad input should raise {name}, but {got.error} was raised: {got.message}"
-    return f"Bad input should raise {name}, but an answer came back"
+        start = f"Bad input should raise {name}, but"
+        return Fault(
+            f"{start} {got.error} was raised: {got.message}", f"{start} {_exception(got.error)} was raised"
+        )
+    sentence = f"Bad input should raise {name}, but an answer came back"
+    return Fault(sentence, sentence)
 
 
-def _fault_error(name: str, got: Observation) -> str:
+def _fault_error(name: str, got: Observation) -> Fault:
     if got.error == "NotImplementedError":
-        return f"{name}, or what it calls, is not written yet: replace the line `raise NotImplementedError()`"
+        sentence = (
+            f"{name}, or what it calls, is not written yet: replace the line `raise NotImplementedError()`"
+        )
+        return Fault(sentence, sentence)
     if got.error == "NoPullbackError":
-        return (
+        sentence = (
             f"{name} should return two things, the value and its pullback, which is a function: "
             "define the pullback inside, and return it without calling it"
         )
+        return Fault(sentence, sentence)
     if got.error == "NotDataError":
-        return f"{name} gave no numbers to compare: {got.message}"
+        return Fault(
+            f"{name} gave no numbers to compare: {got.message}", f"{name} gave no numbers to compare"
+        )
     where = f" in line {got.line} of {name}" if got.line else ""
-    return f"{got.error}{where}: {got.message}"
+    return Fault(
+        f"{got.error}{where}: {got.message}",
+        f"{_exception(got.error)} was raised in {name}, or in what it calls",
+    )
 
 
 def _declared_mistake(
@@ -165,7 +264,7 @@ def _declared_mistake(
                 if (made.error, made.message) != (got.error, got.message):
                     break
                 tells = True
-            elif difference(check, made.value, got.value):
+            elif _difference(check, made.value, got.value):
                 break
             else:
                 tells = tells or bool(_fault(check, case, want, made))
@@ -183,9 +282,9 @@ def _mistaken(right: Any, wrong: Any, case: Case) -> Observation:
         warnings.simplefilter("ignore")
         try:
             pulled = [a for step in case.then if step.kind == "pull" for a in step.args]
-            return Observation(plain(wrong(answer, *(case.args or ()), *pulled)))
+            return Observation(plain(wrong(answer, *_arguments(case), *ready(pulled))))
         except Exception as error:
-            return Observation(error=type(error).__name__, message=str(error))
+            return Observation(error=type(error).__name__, message=clean(str(error)))
 
 
 def _parameters(target: Any, case: Case) -> list[str]:

@@ -9,14 +9,20 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dlcourse.checks.declare import Case
+from dlcourse.checks.declare import Case, Tensor
+from dlcourse.checks.plain import NotDataError, clean, plain, ready
+
+__all__ = ["NoPullbackError", "NotDataError", "Observation", "observe", "plain"]
+
+_MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,9 @@ class Observation:
     Args:
         value: plain data, or ``None`` if the call failed.
         error: name of the exception, or ``""``.
-        message: the exception's message.
+        message: the exception's message, cut if it is long.
         line: line of the learner's code that raised it, or 0.
-        warnings: texts of the warnings that NumPy or Python gave.
+        warnings: texts of the first warnings that NumPy or Python gave.
         changed: positions of arguments that were changed in place; those of the steps count on after those of the call.
     """
 
@@ -40,46 +46,20 @@ class Observation:
     changed: tuple[int, ...] = ()
 
 
-class NotDataError(TypeError):
-    """The learner's value is not made of numbers, strings, arrays and lists."""
-
-
 class NoPullbackError(TypeError):
     """The learner's function did not return a value and a function."""
 
 
-def plain(result: Any) -> Any:
-    """Turn a result into plain data.
+class _Nowhere(io.TextIOBase):
+    """Takes any output and keeps nothing of it."""
 
-    Args:
-        result: number, string, array, tensor, or a list, tuple or dictionary of these.
+    encoding = "utf-8"
 
-    Returns:
-        The same with arrays of kind b, i, u or f; tuples become lists, tensors arrays.
+    def writable(self) -> bool:
+        return True
 
-    Raises:
-        NotDataError: if something else is inside, since only data can be compared.
-    """
-    if result is None or type(result) in (bool, int, float, str):
-        return result
-    if isinstance(result, np.generic):
-        result = np.asarray(result)
-    if hasattr(result, "detach"):  # a torch tensor, without importing torch
-        result = result.detach().cpu().numpy()
-    if isinstance(result, np.ndarray):
-        if result.dtype.kind in "biuf":
-            return np.array(result, subok=False)
-        raise NotDataError(
-            f"an array of dtype {result.dtype} came back; numbers were expected, so build it from "
-            "lists of equal length"
-        )
-    if isinstance(result, list | tuple):
-        return [plain(item) for item in result]
-    if isinstance(result, dict):
-        return {str(key): plain(item) for key, item in result.items()}
-    raise NotDataError(
-        f"a {type(result).__name__} came back; a number, an array or a list of them was expected"
-    )
+    def write(self, text: str, /) -> int:
+        return len(text)
 
 
 def _run(target: Any, case: Case, args: tuple[Any, ...], steps: Sequence[tuple[Any, ...]]) -> Any:
@@ -93,11 +73,18 @@ def _run(target: Any, case: Case, args: tuple[Any, ...], steps: Sequence[tuple[A
         if not (isinstance(result, list | tuple) and len(result) == 2 and callable(result[1])):
             raise NoPullbackError
         seen.append(plain(result[0]))
+    items: Iterator[Any] | None = None
     for step, given in zip(case.then, steps, strict=True):
         if step.kind == "call":
             seen.append(plain(getattr(result, step.name)(*given)))
         elif step.kind == "read":
             seen.append(plain(getattr(result, step.name)))
+        elif step.kind == "argument":
+            seen.append(plain(args[given[0]]))
+        elif step.kind == "take":
+            items = iter(result) if items is None else items
+            # One at a time: the next item may change the array that the last one was.
+            seen.append([plain(item) for item in itertools.islice(items, given[0])])
         else:
             seen.append(plain(result[1](*given)))
     return seen
@@ -131,31 +118,44 @@ def observe(target: Any, cases: Sequence[Case]) -> list[Observation]:
 
 
 def _observe_one(target: Any, case: Case) -> Observation:
-    args = copy.deepcopy(case.args or ())
-    steps = [copy.deepcopy(step.args) for step in case.then]
-    drop = io.StringIO()
+    args = ready(copy.deepcopy(case.args or ()))
+    steps = [ready(copy.deepcopy(step.args)) for step in case.then]
+    drop, told = _Nowhere(), dict[str, None]()
+
+    def keep(message: Warning | str, *_: Any, **__: Any) -> None:
+        if len(told) < _MOST_WARNINGS:
+            told[_words(message)] = None
+
     with (
-        warnings.catch_warnings(record=True) as caught,
+        warnings.catch_warnings(),
         contextlib.redirect_stdout(drop),
         contextlib.redirect_stderr(drop),
     ):
         warnings.simplefilter("always")
+        warnings.showwarning = keep
         try:
             result, error, message, line = _run(target, case, args, steps), "", "", 0
         except KeyboardInterrupt:
             raise
         except BaseException as raised:  # SystemExit from a learner's sys.exit() included
-            result, error, message = None, type(raised).__name__, str(raised)
+            result, error, message = None, type.__dict__["__name__"].__get__(type(raised)), _words(raised)
             line = _line(raised, target)
     before = [*(case.args or ()), *(a for step in case.then for a in step.args)]
     after = [*args, *(a for given in steps for a in given)]
     changed = tuple(i for i, (old, new) in enumerate(zip(before, after, strict=True)) if not _same(old, new))
-    return Observation(
-        result, error, message, line, tuple(dict.fromkeys(str(w.message) for w in caught)), changed
-    )
+    return Observation(result, error, message, line, tuple(told), changed)
+
+
+def _words(message: Any) -> str:
+    try:
+        return clean(str(message))
+    except Exception:  # its __str__ is the learner's too
+        return ""
 
 
 def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, Tensor):
+        old, new = plain(ready(old)), plain(new)
     if isinstance(old, np.ndarray):
         return (
             isinstance(new, np.ndarray)

@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the exit status.
     """
+    # jsonschema would compile a grammar of web addresses on import, for over a second; no command checks an address.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
         from dlcourse.cli.app import app
     except ModuleNotFoundError as error:

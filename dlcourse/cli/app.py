@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from dlcourse.grading.collect import Collected
     from dlcourse.grading.course import Course
 
 LEARN, TEACH, MAKE = "For learners", "For instructors", "For contributors"
@@ -39,6 +40,34 @@ CourseOption = Annotated[
         show_envvar=True,
         show_default=False,
         help="The class's folder; [cyan]course/[/cyan] in the repository by default.",
+    ),
+]
+DbOption = Annotated[
+    str,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        envvar="DLCOURSE_DB",
+        show_envvar=True,
+        show_default=False,
+        help="The gradebook, such as [cyan]postgresql://user@host/grades[/cyan]; a file in the class by default.",
+    ),
+]
+UnsafeOption = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe",
+        help="Where there is no sandbox, run learners' code without one: it can do all that you can do.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        metavar="N",
+        show_default=False,
+        help="Processes that execute; one a core by default.",
     ),
 ]
 PartArgument = Annotated[
@@ -153,6 +182,7 @@ def release(
         str | None,
         typer.Argument(metavar="[PART]", help="A part of the book; all parts if left out."),
     ] = None,
+    db: DbOption = "",
     course: CourseOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Release again although learners have handed in.")
@@ -170,7 +200,7 @@ def release(
 
     A notebook that would show a solution or a hidden check is not released.
     """
-    class_ = _course(course)
+    class_ = _course(course, db)
     parts = [part] if part else list(class_.parts)
     for name in parts:
         class_.chapters(name)
@@ -186,19 +216,75 @@ def release(
 
 
 @app.command(rich_help_panel=TEACH)
+def collect(
+    part: PartArgument,
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="A folder or a zip: one folder for each learner, or what Moodle or Canvas let you download. "
+            "nbgrader's exchange if left out.",
+        ),
+    ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            "--roster",
+            metavar="FILE",
+            help="Who is who: the class as a CSV file that Moodle or Canvas exports.",
+        ),
+    ] = None,
+    db: DbOption = "",
+    course: CourseOption = None,
+) -> None:
+    """Take in what learners handed in; nothing of it is run.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse collect neurons ~/Downloads/submissions.zip[/cyan]    (from Moodle or Canvas)
+
+    [cyan]dlcourse collect neurons ~/Downloads/submissions.zip --roster ~/Downloads/grades.csv[/cyan]
+
+    [cyan]dlcourse collect neurons ~/handed-in[/cyan]    (one folder for each learner)
+
+    [cyan]dlcourse collect neurons[/cyan]    (on a JupyterHub, from the exchange)
+
+    What cannot be taken in is said with its reason, and kept in [cyan]course/collected[/cyan].
+
+    What a newer submission replaces is kept in [cyan]course/earlier[/cyan].
+    """
+    if roster is not None and source is None:
+        raise typer.BadParameter(
+            "it goes with a folder or a zip; the exchange knows who is who", param_hint="--roster"
+        )
+    _say_taken(_course(course, db).collect(part, source, roster=roster))
+
+
+@app.command(rich_help_panel=TEACH)
 def grade(
     part: PartArgument,
     submissions: Annotated[
         Path | None,
         typer.Option(
             "--submissions",
-            metavar="DIR",
-            help="Take these in first: a folder in which each learner has a folder with notebooks.",
+            metavar="SOURCE",
+            help="Take these in first, as [cyan]dlcourse collect[/cyan] does: a folder or a zip.",
         ),
     ] = None,
+    unsafe: UnsafeOption = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Execute on a Dask cluster, such as [cyan]tls://scheduler:8786[/cyan].",
+        ),
+    ] = None,
+    workers: WorkersOption = None,
+    db: DbOption = "",
     course: CourseOption = None,
 ) -> None:
-    """Grade what was handed in for a part.
+    """Grade what was handed in for a part and is not graded yet.
 
     [bold]Examples[/bold]
 
@@ -206,27 +292,78 @@ def grade(
 
     [cyan]dlcourse grade neurons[/cyan]    (what is in course/submitted already)
 
-    A submission that cannot be graded gets a line with its reason and does not stop the others.
+    Learners' code runs in a sandbox. A submission that cannot be graded gets a line with its reason and does not stop
+    the others. Ctrl-C loses nothing that was graded: run the same command again to go on.
 
     Then look at the grades in formgrader ([cyan]jupyter lab[/cyan], menu Nbgrader), write the feedback and export.
     """
-    from dlcourse.cli.shown import grade_table
-
-    class_ = _course(course)
+    class_ = _course(course, db)
     class_.chapters(part)
     if submissions is not None:
-        taken = class_.collect(part, submissions)
-        out.print(f"Took in {taken.notebooks} notebooks of {taken.learners} learners.")
-        for line in taken.left_out:
-            err.print(Text.assemble(("Left out: ", "yellow"), line), highlight=False)
-    with _bar(f"Grading {part}", "notebooks") as step:
-        table = class_.grade(part, on_progress=step)
-    for shown in grade_table(table):
-        out.print(shown)
+        _say_taken(class_.collect(part, submissions))
+    _grade(class_, part, unsafe=unsafe, dask=dask, workers=workers)
 
 
 @app.command(rich_help_panel=TEACH)
-def feedback(part: PartArgument, course: CourseOption = None) -> None:
+def regrade(
+    part: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PART]", help="Execute and record this part again, though nothing has changed."
+        ),
+    ] = None,
+    learner: Annotated[
+        str | None, typer.Option("--learner", metavar="NAME", help="Only this learner's submission.")
+    ] = None,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipt",
+            metavar="FILE",
+            help="Repeat the verdict of a receipt from [cyan]course/graded/receipts[/cyan]; nothing is recorded.",
+        ),
+    ] = None,
+    unsafe: UnsafeOption = False,
+    workers: WorkersOption = None,
+    db: DbOption = "",
+    course: CourseOption = None,
+) -> None:
+    """Grade again from the start, or check that a verdict repeats.
+
+    [bold]Examples[/bold]
+
+    [cyan]dlcourse regrade neurons[/cyan]
+
+    [cyan]dlcourse regrade neurons --learner ada[/cyan]
+
+    [cyan]dlcourse regrade --receipt course/graded/receipts/neurons/ada.json[/cyan]
+
+    Scores and comments that you gave by hand stay.
+
+    With a receipt, the exit status is 1 if the verdict is another one.
+    """
+    from dlcourse.cli.shown import repeated
+
+    if (part is None) == (receipt is None):
+        raise typer.BadParameter("name a part, or a receipt", param_hint="PART or --receipt")
+    if learner is not None and part is None:
+        raise typer.BadParameter("it goes with a part; a receipt says whose it is", param_hint="--learner")
+    class_ = _course(course, db)
+    if part is not None:
+        _grade(class_, part, unsafe=unsafe, workers=workers, learner=learner, afresh=True)
+        return
+    assert receipt is not None
+    if unsafe:
+        _say_unsafe()
+    with err.status("Executing again"):
+        found = class_.repeat(receipt, unsafe=unsafe)
+    for shown in repeated(found):
+        out.print(shown)
+    raise typer.Exit(0 if all(chapter.same for chapter in found) else 1)
+
+
+@app.command(rich_help_panel=TEACH)
+def feedback(part: PartArgument, db: DbOption = "", course: CourseOption = None) -> None:
     """Write the pages that learners get back: their notebook, the verdicts, your comments.
 
     [bold]Example[/bold]
@@ -235,7 +372,7 @@ def feedback(part: PartArgument, course: CourseOption = None) -> None:
 
     Hidden checks are not shown.
     """
-    class_ = _course(course)
+    class_ = _course(course, db)
     with _bar(f"Writing feedback on {part}", "learners") as step:
         pages = class_.feedback(part, on_progress=step)
     out.print(f"Wrote {len(pages)} pages: [cyan]{_short(class_.folder / 'feedback')}[/cyan]")
@@ -250,6 +387,7 @@ def export(
         Path | None,
         typer.Option("--to", metavar="FILE", help="The file; in the class's folder by default."),
     ] = None,
+    db: DbOption = "",
     course: CourseOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file with other grades.")] = False,
 ) -> None:
@@ -265,7 +403,7 @@ def export(
 
     [bold]Canvas[/bold]: Gradebook, Import; the learner is found by ID, or by SIS Login ID.
     """
-    class_ = _course(course)
+    class_ = _course(course, db)
     target = to or class_.folder / _grades_file(format_)
     out.print(f"Wrote [cyan]{_short(class_.export(format_, target, force=force))}[/cyan]")
 
@@ -284,14 +422,21 @@ def sample_class() -> None:
     """
     from dlcourse.cli.shown import grade_table
     from dlcourse.grading import sample
-    from dlcourse.grading.grades import FORMATS
+    from dlcourse.grading.export import FORMATS
+    from dlcourse.grading.sandbox import isolation
 
     root = _root()
     with err.status("Making up a class"):
         class_ = sample.make(root)
+    unsafe = isolation().backend is None
+    if unsafe:
+        out.print(
+            f"There is no sandbox here ({isolation().words}). The sample class is graded without one: it was made from "
+            "the course's own files."
+        )
     for part in class_.parts:
         with _bar(f"Grading {part}", "notebooks") as step:
-            table = class_.grade(part, on_progress=step)
+            table = class_.grade(part, unsafe=unsafe, on_progress=step)
         with _bar(f"Writing feedback on {part}", "learners") as step:
             class_.feedback(part, on_progress=step)
         for shown in grade_table(table):
@@ -355,6 +500,16 @@ def _bar(title: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
         yield step
 
 
+def _say_taken(taken: Collected) -> None:
+    notebooks = f"{taken.notebooks} notebook{'' if taken.notebooks == 1 else 's'}"
+    learners = f"{taken.learners} learner{'' if taken.learners == 1 else 's'}"
+    out.print(f"Took in {notebooks} of {learners}.")
+    for line in taken.notes:
+        out.print(Text.assemble(("Note: ", "bold"), line), highlight=False)
+    for line in taken.left_out:
+        err.print(Text.assemble(("Left out: ", "yellow"), line), highlight=False)
+
+
 def _grades_file(format_name: str) -> str:
     return "grades.csv" if format_name == "csv" else f"grades-{format_name}.csv"
 
@@ -365,10 +520,36 @@ def _root() -> Path:
     return find_root(Path.cwd())
 
 
-def _course(folder: Path | None) -> Course:
+def _course(folder: Path | None, db: str = "") -> Course:
     from dlcourse.grading.course import Course
 
-    return Course(_root(), folder)
+    return Course(_root(), folder, db)
+
+
+def _grade(class_: Course, part: str, *, unsafe: bool, **how: Any) -> None:
+    """Grade, with a progress bar, and show the grades."""
+    from dlcourse.cli.shown import grade_table
+
+    if unsafe:
+        _say_unsafe()
+    try:
+        with _bar(f"Grading {part}", "notebooks") as step:
+            table = class_.grade(part, unsafe=unsafe, on_progress=step, **how)
+    except KeyboardInterrupt:
+        err.print("Stopped. What was graded is kept: run the same command again to go on.")
+        raise typer.Exit(130) from None
+    for shown in grade_table(table):
+        out.print(shown)
+
+
+def _say_unsafe() -> None:
+    err.print(
+        Text.assemble(
+            ("Unsafe: ", "bold red"),
+            "where there is no sandbox, learners' code runs as you: it can read and change your files. "
+            "The reports say so.",
+        )
+    )
 
 
 def _short(path: Path) -> str:

@@ -145,7 +145,7 @@ def _sandbox() -> tuple[str, bool]:
     from dlcourse.grading.sandbox import isolation
 
     here = isolation()
-    return here.words, here.sandbox is not None
+    return here.words, here.backend is not None
 
 
 def _device() -> str:

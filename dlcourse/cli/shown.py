@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -14,6 +15,7 @@ from dlcourse.grading.proof import CellResult, Proof, visible_checks
 
 if TYPE_CHECKING:
     from dlcourse.grading.grades import GradeTable
+    from dlcourse.grading.repeat import Repeated
 
 
 def verdicts(notebook: Notebook, proof: Proof) -> tuple[list[RenderableType], bool]:
@@ -73,7 +75,27 @@ def grade_table(table: GradeTable) -> Iterator[RenderableType]:
     for row in table.rows:
         for remark in row.remarks + row.flags:
             yield Text.assemble((f"{row.learner.label}: ", "bold"), remark)
+    for note, count in Counter(note for row in table.rows for note in row.notes).items():
+        yield Text(f"{note} ({count} of {len(table.rows)} learners)", "dim")
     yield Text.assemble("Isolation of the learners' code: ", (table.isolation, "yellow"))
+
+
+def repeated(found: Sequence[Repeated]) -> Iterator[RenderableType]:
+    """Show whether verdicts repeat.
+
+    Args:
+        found: What came of each notebook.
+
+    Yields:
+        What to print.
+    """
+    for chapter in found:
+        words = ("the same verdict", "green") if chapter.same else ("another verdict", "bold red")
+        yield Text.assemble((f"{chapter.chapter}: ", "bold"), words, f", {chapter.points:g} points")
+        for difference in chapter.differences:
+            yield Text(f"  {difference}")
+        for circumstance in chapter.circumstances:
+            yield Text(f"  {circumstance}", "dim")
 
 
 def _rows(cell: CellResult) -> Iterator[tuple[bool, str, str, str]]:

@@ -1,25 +1,23 @@
-"""Submissions come into the class: found in a folder, looked at from outside, and copied, never opened."""
+"""Submissions come into the class: from a folder or a zip, looked at from outside, and copied, never opened."""
 
 from __future__ import annotations
 
+import io
 import json
-import re
-import shutil
-import unicodedata
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
-from dlcourse.grading.errors import GradingError, did_you_mean
+from dlcourse.grading.archive import Budget, Item, LeftOutError, opened
+from dlcourse.grading.chosen import choose, with_zips_opened
+from dlcourse.grading.errors import GradingError
 from dlcourse.grading.flags import shown
-
-FILE_LIMIT = 100 * 1024 * 1024
-"""Bytes above which a file is not even copied."""
-
-_LEARNER = re.compile(r"\w[\w.@-]{0,99}")
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # what Windows takes for a device
+from dlcourse.grading.grades import Learner
+from dlcourse.grading.names import Match, Register, folded, why_no_learner
+from dlcourse.grading.platforms import Sender, place, unwrapped
+from dlcourse.grading.shelf import TIMESTAMP, Shelf, time_in
 
 
 @dataclass(frozen=True)
@@ -30,111 +28,79 @@ class Collected:
         notebooks: how many notebooks were copied.
         learners: how many learners they are from.
         left_out: what was not taken in, each with its reason.
+        notes: what was taken in otherwise than it came, a sentence each.
+        enrolled: who handed in by a platform, with all that is known about them.
     """
 
     notebooks: int
     learners: int
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    enrolled: tuple[Learner, ...] = ()
 
 
-def collect(source: Path, part: str, chapters: Sequence[str], submitted: Path) -> Collected:
-    """Copy submissions from any folder into the class, one folder a learner.
+@dataclass
+class _Work:
+    """What one learner handed in."""
 
-    In `source` each learner has a folder with the notebooks in it, or in a folder named after the part. A submission
-    that replaces an earlier, different one moves that one to `earlier/` beside `submitted/`: nothing is lost. What was
-    left out is kept with its reasons in `collected/`, beside `submitted/` too.
+    sender: Sender
+    items: list[Item] = field(default_factory=list)
+    late: bool = False
+
+
+def collect(
+    source: Path,
+    part: str,
+    chapters: Sequence[str],
+    submitted: Path,
+    register: Callable[[], Register] = lambda: Register([]),
+) -> Collected:
+    """Copy submissions into the class, one folder a learner.
+
+    In `source`, a folder or a zip, each learner has a folder with the notebooks in it, or in a folder named after the
+    part; or it is what Moodle or Canvas hand out. A submission that replaces an earlier, different one moves that one to
+    `earlier/` beside `submitted/`: nothing is lost. What was left out is kept with its reasons in `collected/`, beside
+    `submitted/` too.
 
     Args:
-        source: The folder with the learners' folders.
+        source: The folder or the zip.
         part: The assignment.
         chapters: Its notebooks.
         submitted: nbgrader's folder of submissions.
+        register: Gives everybody who is known; asked only if a platform's names are to be understood.
 
     Returns:
         What was taken in and what was not.
 
     Raises:
-        GradingError: The folder is missing or has no folders in it.
+        GradingError: There is nothing to take in.
     """
-    if not source.is_dir():
-        raise GradingError(f"There is no folder {source}; give the one in which each learner has a folder.")
-    folders = sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not folders:
-        raise GradingError(f"{source} has no folders; it must hold one for each learner.")
-    spellings = Counter(_folded(folder.name) for folder in folders)
-    known = {_folded(path.name): path.name for path in submitted.glob("*")}
-    count, learners, left_out = 0, 0, []
-    for folder in folders:
-        name = folder.name
-        trouble = why_no_learner(name)
-        if folder.is_symlink():
-            trouble = "a link to another place; copy the folder itself"
-        elif not trouble and spellings[_folded(name)] > 1:
-            trouble = "another folder has the same name but for capital letters; rename one of them"
-        elif not trouble and known.get(_folded(name), name) != name:
-            trouble = (
-                f"the class has {known[_folded(name)]!r} already; rename the folder if that is the learner"
-            )
-        if trouble:
-            left_out.append(f"{shown(name)}: {trouble}")
-            continue
-        taken, problems = _collect_learner(folder, part, chapters, submitted)
-        left_out += [f"{name}{problem}" for problem in problems]
-        count += taken
-        learners += taken > 0
-    result = Collected(count, learners, tuple(left_out))
-    _keep(result, source, submitted.parent / "collected" / f"{part}.json")
+    if not source.exists():
+        raise GradingError(
+            f"There is no folder {source}, and no zip of this name; give the one in which each learner has a folder, "
+            "or what Moodle or Canvas let you download."
+        )
+    inbox = _Inbox(part, chapters, submitted)
+    try:
+        with opened(source) as items:
+            inbox.sort(items, in_zip=source.is_file(), folders=_folders(source))
+            if not inbox.works:
+                raise GradingError(f"{source} has no folders; it must hold one for each learner.")
+            inbox.take(register)
+    except LeftOutError as error:
+        raise GradingError(f"{source} cannot be taken in: {error}.") from error
+    result = inbox.result()
+    record = {
+        "from": str(source),
+        "notebooks": result.notebooks,
+        "learners": result.learners,
+        "left_out": result.left_out,
+        "notes": result.notes,
+    }
+    records = submitted.parent / "collected"
+    records.mkdir(parents=True, exist_ok=True)
+    (records / f"{part}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return result
-
-
-def why_no_learner(name: str) -> str:
-    """Say why a name cannot be a learner's folder in the class.
-
-    Args:
-        name: What somebody calls a learner: a folder, an entry of an archive, a row of a list.
-
-    Returns:
-        The reason, or an empty string.
-    """
-    if not _LEARNER.fullmatch(name):
-        return "a learner's name is letters, digits and . _ @ - only; rename the folder"
-    if _DEVICES.fullmatch(name) or name.endswith("."):
-        return "some computers cannot have a folder of this name; rename it"
-    return ""
-
-
-def _collect_learner(
-    folder: Path, part: str, chapters: Sequence[str], submitted: Path
-) -> tuple[int, list[str]]:
-    """Take in one learner's notebooks; return how many, and what was left out."""
-    inner = folder / part
-    if inner.is_symlink():
-        return 0, [f"/{part}: a link to another place; copy the folder itself"]
-    found = sorted((inner if inner.is_dir() else folder).glob("*.ipynb"))
-    if not found:
-        return 0, [": no notebook"]
-    count, left_out = 0, []
-    for path in found:
-        if path.stem not in chapters:
-            trouble = f"no notebook of {part} has this name.{did_you_mean(path.stem, chapters)}"
-        elif path.is_symlink() or not path.is_file():
-            trouble = "not a plain file"
-        elif path.stat().st_size > FILE_LIMIT:
-            trouble = f"{path.stat().st_size / 2**20:.0f} MB is too large for a notebook"
-        else:
-            trouble = _take(path, submitted / folder.name / part / path.name)
-            count += not trouble
-        if trouble:
-            left_out.append(f"/{shown(path.name)[1:-1]}: {trouble}")
-    timestamp = inner / "timestamp.txt"
-    target = submitted / folder.name / part / timestamp.name
-    if count and (timestamp.is_symlink() or timestamp.exists()) and target.resolve() != timestamp.resolve():
-        text = read_timestamp(timestamp)
-        if text:
-            target.write_text(text, encoding="utf-8")
-        else:
-            left_out.append(f"/{part}/{timestamp.name}: holds no time; nothing counts as late")
-    return count, left_out
 
 
 def read_timestamp(path: Path) -> str:
@@ -146,48 +112,148 @@ def read_timestamp(path: Path) -> str:
     Returns:
         What is in it.
     """
-    from nbgrader.utils import parse_utc
-
     if path.is_symlink() or not path.is_file() or path.stat().st_size > 100:
         return ""
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-        parse_utc(text)
-    except Exception:  # dateutil raises many things on what is no time
-        return ""
-    return text
+    return time_in(path.read_bytes())
 
 
-def _take(path: Path, target: Path) -> str:
-    """Copy a file into the class; return why it could not be copied, or an empty string."""
-    if target.resolve() == path.resolve():
-        return ""
-    try:
-        _copy(path, target)
-    except OSError as error:
-        return f"cannot be copied ({error.strerror})"
-    return ""
+class _Inbox:
+    """One taking in: what is found, by learner, and what became of it."""
+
+    def __init__(self, part: str, chapters: Sequence[str], submitted: Path) -> None:
+        self.part, self.chapters, self.submitted = part, chapters, submitted
+        self.works: dict[Sender, _Work] = {}
+        self.left_out: list[str] = []
+        self.notes: list[str] = []
+        self.enrolled: list[Learner] = []
+        self.notebooks = self.learners = 0
+
+    def result(self) -> Collected:
+        """Return what became of everything."""
+        return Collected(
+            self.notebooks, self.learners, tuple(self.left_out), tuple(self.notes), tuple(self.enrolled)
+        )
+
+    def sort(self, items: Sequence[Item], *, in_zip: bool, folders: Sequence[str]) -> None:
+        """Sort the files by who handed them in."""
+        outer = unwrapped([item.path for item in items], self.part) if in_zip and items else ""
+        if outer:
+            self.notes.append(
+                f"everything lies in {shown(outer)}; the folders in it were taken for the learners'"
+            )
+            items = [replace(item, path=PurePosixPath(*item.path.parts[1:])) for item in items]
+        for name in folders:  # those without a file too
+            found = place(PurePosixPath(name, "x"))
+            if found and not found.sender.platform:
+                self._work(found.sender)
+        for item in items:
+            found = place(item.path) if item.path.parts else None
+            if found is None:
+                trouble = item.trouble or "lies in no learner's folder"
+                self.left_out.append(f"{shown(str(item.path))}: {trouble}")
+                continue
+            if not found.sender.platform and ".." in item.path.parts:
+                self.left_out.append(f"{shown(str(item.path))}: {item.trouble}")
+                continue
+            work = self._work(found.sender)
+            work.items.append(replace(item, path=found.path, trouble=item.trouble or found.trouble))
+            work.late |= found.late
+
+    def _work(self, sender: Sender) -> _Work:
+        return self.works.setdefault(sender, _Work(sender))
+
+    def take(self, register: Callable[[], Register]) -> None:
+        """Copy what everybody handed in."""
+        from_platform = [sender for sender in self.works if sender.platform]
+        matches = register().match(from_platform) if from_platform else {}
+        matches |= {sender: Match(Learner(sender.name)) for sender in self.works if not sender.platform}
+        known = {folded(path.name): path.name for path in self.submitted.glob("*")}
+        claims = Counter(folded(match.learner.name) for match in matches.values() if isinstance(match, Match))
+        for sender, work in self.works.items():
+            match = matches[sender]
+            if isinstance(match, Match):
+                name = match.learner.name
+                trouble = why_no_learner(name)
+                if not trouble and claims[folded(name)] > 1:
+                    trouble = f"somebody else is called {name!r} too, but for capital letters perhaps; rename one of them"
+                elif not trouble and known.get(folded(name), name) != name:
+                    trouble = f"the class has {known[folded(name)]!r} already; rename the folder if that is the learner"
+                if not trouble:
+                    self._take_work(work, match)
+                    continue
+                match = trouble
+            self.left_out.append(f"{shown(str(sender))}: {match}")
+
+    def _take_work(self, work: _Work, match: Match) -> None:
+        """Take in what one learner handed in."""
+        sender, name = work.sender, match.learner.name
+        items, when = work.items, match.handed_in
+        if not sender.platform:
+            items, when = self._of_the_part(name, items)
+        count, replaced = 0, False
+        budget, shelf = Budget(), Shelf(self.submitted, name, self.part)
+        with ExitStack() as stack:
+            chosen = choose(with_zips_opened(items, budget, stack), self.chapters, self.part)
+            for chapter, item in chosen.taken.items():
+                try:
+                    replaced |= shelf.put(item, f"{chapter}.ipynb", budget)
+                    count += 1
+                except LeftOutError as error:
+                    chosen.left_out.append(f"{shown(str(item.path))[1:-1]}: {error}")
+                except OSError as error:
+                    chosen.left_out.append(
+                        f"{shown(str(item.path))[1:-1]}: cannot be copied ({error.strerror})"
+                    )
+        self.left_out += [f"{name}/{line}" for line in chosen.left_out]
+        if not chosen.taken and not chosen.left_out:
+            self.left_out.append(f"{name}: no notebook of {self.part}")
+        if not count:
+            return
+        self.notebooks += count
+        self.learners += 1
+        self.notes += [f"{name}/{line}" for line in chosen.notes]
+        shelf.stamp(when, replaced=replaced)
+        if sender.platform:
+            self.enrolled.append(match.learner)
+            if match.note:
+                self.notes.append(f"{shown(str(sender))}: {match.note}")
+        if work.late and not when:
+            self.notes.append(
+                f"{name}: {sender.platform} marks it late, and no time is known, so nothing is taken off; write the "
+                f"time into submitted/{name}/{self.part}/{TIMESTAMP} if it counts"
+            )
+
+    def _of_the_part(self, name: str, items: Sequence[Item]) -> tuple[list[Item], str]:
+        """Leave aside the folders of other parts, and read the time beside the notebooks of this one."""
+        here = [
+            item
+            for item in items
+            if item.trouble or len(item.path.parts) == 1 or item.path.parts[0] == self.part
+        ]
+        stamps = [item for item in here if item.path == PurePosixPath(self.part, TIMESTAMP)]
+        when = ""
+        for stamp in stamps:
+            with io.BytesIO() as held:
+                try:
+                    stamp.copy(held, Budget(100))
+                    when = time_in(held.getvalue())
+                except LeftOutError:
+                    when = ""
+            if not when:
+                self.left_out.append(f"{name}/{self.part}/{TIMESTAMP}: holds no time; nothing counts as late")
+        here = [item for item in here if item not in stamps]
+        if not any(item.path.suffix.lower() in (".ipynb", ".zip") for item in here):
+            others = sorted({item.path.parts[0] for item in items if item not in (*here, *stamps)})
+            self.left_out += [
+                f"{name}/{shown(other)[1:-1]}: not the folder of {self.part}; not looked at"
+                for other in others
+            ]
+        return here, when
 
 
-def _copy(path: Path, target: Path) -> None:
-    if target.exists() and target.read_bytes() != path.read_bytes():
-        stamp = datetime.fromtimestamp(target.stat().st_mtime).strftime("%Y-%m-%d-%H%M%S")
-        part, learner = target.parent.name, target.parent.parent.name
-        kept = target.parents[3] / "earlier" / learner / part / stamp / target.name
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(target, kept)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(path, target)
-    target.chmod(0o644)
-
-
-def _folded(name: str) -> str:
-    """Return a name as a file system sees it that does not tell capital letters apart."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _keep(result: Collected, source: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    record = {"from": str(source), **asdict(result)}
-    # A folder's name need not be text that UTF-8 can hold.
-    path.write_text(json.dumps(record, indent=1), encoding="utf-8")
+def _folders(source: Path) -> list[str]:
+    """Name the folders in a folder, those without a file too."""
+    if not source.is_dir():
+        return []
+    found = (path for path in source.iterdir() if not path.name.startswith("."))
+    return sorted(path.name for path in found if path.is_dir() and not path.is_symlink())

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
 
+from dlcourse.grading.errors import GradingError
+
 COURSE_VARIABLE = "DLCOURSE_COURSE"
-CELL_TIMEOUT = 30
-"""Seconds that one cell of a submission may run."""
-CPU_SECONDS = 600
-"""Processor time of one notebook in the sandbox."""
-MEMORY = 3 * 2**30
-"""Bytes that a process in the sandbox may allocate."""
-ADDRESS_SPACE = 6 * 2**30
-"""Bytes that it may map, shared memory and libraries included."""
-FILE_SIZE = 64 * 2**20
-"""Bytes of the largest file that it may write."""
-PROCESSES = 128
-"""Processes and threads of one sandbox."""
+DB_VARIABLE = "DLCOURSE_DB"
 
 
 def course_folder(root: Path) -> Path:
@@ -34,45 +27,132 @@ def course_folder(root: Path) -> Path:
     return (root / os.environ.get(COURSE_VARIABLE, "course")).resolve()
 
 
-def configure(course: Path) -> Any:
+def configure(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -> Any:
     """Build nbgrader's configuration for one class.
 
     Args:
         course: The class's folder, which holds source, release, submitted, autograded, feedback and the gradebook.
+        root: The repository.
+        db: The gradebook, as a URL of SQLAlchemy; what `DLCOURSE_DB` names, or a file in the class's folder by default.
+        unsafe: Whether learners' code may run without a sandbox.
 
     Returns:
         A `traitlets.config.Config`.
     """
     from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-    from nbgrader.preprocessors import ClearHiddenTests, GetGrades
+    from nbgrader.preprocessors import (
+        AssignLatePenalties,
+        ClearHiddenTests,
+        IgnorePattern,
+        LimitOutput,
+        SaveAutoGrades,
+    )
     from nbgrader.server_extensions import formgrader
     from traitlets.config import Config
 
-    from dlcourse.grading.feedback import SpareHidden, WriteMathML
+    from dlcourse.grading import feedback
+    from dlcourse.grading.preprocessors import Judge, Rebuild
 
     _find_scripts()
     config = Config()
     config.CourseDirectory.root = str(course)
     config.CourseDirectory.course_id = "dlcourse"
-    # A deleted check is put back and fails; otherwise its old score would stay.
-    config.OverwriteCells.add_missing_cells = True
-    config.Execute.timeout = CELL_TIMEOUT
-    # Waiting for a graceful end of each kernel takes as long as the grading.
-    config.Execute.shutdown_kernel = "immediate"
-    # ipykernel warns on every start that its sockets are local TCP.
-    config.Execute.extra_arguments = ["--log-level=ERROR"]
+    url = db or os.environ.get(DB_VARIABLE, "")
+    if url:
+        config.CourseDirectory.db_url = gradebook_url(url)
+    config.InCourse.course = str(course)
+    config.InCourse.repository = str(root)
+    config.Judge.unsafe = unsafe
+    # The metadata is the released one, which nbgrader checked when it made it.
+    config.Autograde.sanitize_preprocessors = [Rebuild]
+    config.Autograde.autograde_preprocessors = [
+        Judge,
+        IgnorePattern,
+        LimitOutput,
+        SaveAutoGrades,
+        AssignLatePenalties,
+    ]
     config.GenerateFeedback.preprocessors = [
-        GetGrades,
-        SpareHidden,  # before ClearHiddenTests, which takes away what marks a hidden check
+        feedback.GetGradesGiven,
+        feedback.SpareHidden,  # before ClearHiddenTests, which takes away what marks a hidden check
         ClearHiddenTests,
-        WriteMathML,
+        feedback.WriteMathML,
         CSSHTMLHeaderPreprocessor,
     ]
+    config.HTMLExporter.preprocessors = [feedback.EscapeNames]
+    config.HTMLExporter.filters = {
+        "markdown2html": feedback.graders_html,
+        "clean_html": feedback.graders_raw_html,
+    }
     config.HTMLExporter.extra_template_basedirs = [
         str(Path(__file__).parent / "templates"),
         str(Path(formgrader.__file__).parent / "templates"),
     ]
     return config
+
+
+def read_config(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -> Any:
+    """Return nbgrader's configuration for one class, with the lines that the instructor has written.
+
+    They count as they do for nbgrader's own commands: those of the machine, of the user, and of `nbgrader_config.py` in
+    the repository. Which class it is, and whether code may run without a sandbox, is said by the caller.
+
+    Args:
+        course: The class's folder.
+        root: The repository.
+        db: The gradebook, if it is not the one that the configuration finds.
+        unsafe: Whether learners' code may run without a sandbox.
+
+    Returns:
+        A `traitlets.config.Config`.
+
+    Raises:
+        GradingError: A configuration file cannot be read.
+    """
+    from jupyter_core.application import JupyterApp
+    from nbgrader.apps import NbGrader
+    from traitlets.config import Application
+
+    if str(root) not in sys.path:  # where nbgrader looks for plugins
+        sys.path.append(str(root))
+    config = configure(course, root, db=db, unsafe=unsafe)
+    said = copy.deepcopy(config)
+    app = NbGrader(raise_config_file_errors=True)
+    try:
+        JupyterApp.load_config_file(app)
+        Application.load_config_file(app, app.config_file_name, path=str(root))
+    except Exception as error:  # the file is a program
+        raise GradingError(
+            f"nbgrader_config.py cannot be read ({type(error).__name__}: {error}); mend it, or take out your lines."
+        ) from error
+    config.merge(app.config)
+    config.CourseDirectory.root = said.CourseDirectory.root
+    if db:
+        config.CourseDirectory.db_url = said.CourseDirectory.db_url
+    config.InCourse = said.InCourse
+    config.Judge.unsafe = unsafe
+    return config
+
+
+def gradebook_url(url: str) -> str:
+    """Return a gradebook's address as SQLAlchemy takes it on every version.
+
+    Args:
+        url: What somebody wrote: `postgresql://user@host/name`, or `sqlite:///file`.
+
+    Returns:
+        The same with psycopg 3 as PostgreSQL's driver, and with a file's path that does not depend on the current folder.
+
+    Example:
+        >>> gradebook_url("postgresql://ada@db.example.org/grades")
+        'postgresql+psycopg://ada@db.example.org/grades'
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        return f"postgresql+psycopg{separator}{rest}"
+    if scheme == "sqlite" and rest.startswith("/") and not Path(rest[1:]).is_absolute():
+        return f"sqlite:///{Path(rest[1:]).resolve()}"
+    return url
 
 
 def _find_scripts() -> None:

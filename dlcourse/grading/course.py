@@ -6,20 +6,24 @@ The exercises stay text files in `exercises/`; nbgrader's own folders (`source`,
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading import collect, intake, notebooks, records, sandbox, stock
+from dlcourse.grading import collect, exchange, export, names, notebooks, records, release
+from dlcourse.grading.book import book_order
 from dlcourse.grading.config import course_folder
 from dlcourse.grading.errors import GradingError, did_you_mean
-from dlcourse.grading.feedback import write_reason
-from dlcourse.grading.grades import FORMATS, ChapterGrade, Finding, GradeTable, Learner, LearnerGrades
+from dlcourse.grading.feedback import write_pages
+from dlcourse.grading.grades import GradeTable, Learner
+from dlcourse.grading.grading import grade_class
+from dlcourse.grading.material import Material
+from dlcourse.grading.receipts import Receipts
+from dlcourse.grading.repeat import Repeated, read_receipt, repeat
+from dlcourse.grading.roster import read_roster
+from dlcourse.grading.runners import runner
+from dlcourse.grading.table import learner_of, read_grades
 
 Progress = Callable[[int, int, str], None]
 """Called with how many steps are done, how many there are, and what is done now."""
@@ -31,19 +35,21 @@ class Course:
     Args:
         root: The repository.
         folder: The class's folder; `course/` in the repository by default.
+        db: The gradebook, as a URL of SQLAlchemy; a file in the class's folder by default.
     """
 
-    def __init__(self, root: Path, folder: Path | None = None) -> None:
+    def __init__(self, root: Path, folder: Path | None = None, db: str = "") -> None:
         self.root = root.resolve()
         self.folder = folder.resolve() if folder else course_folder(self.root)
+        self.db = db
 
     @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
         """The parts that have exercises, with their chapters, in the book's order."""
-        order = _toc_order(self.root / "_toc.yml")
+        order = {page: place for place, page in enumerate(book_order(self.root))}
         found = [path.relative_to(self.root / "exercises").with_suffix("").as_posix()
                  for path in (self.root / "exercises").glob("*/*.md")]  # fmt: skip
-        found.sort(key=lambda name: (order.get(f"book/{name}", len(order)), name))
+        found.sort(key=lambda name: (order.get(name, len(order)), name))
         result: dict[str, tuple[str, ...]] = {}
         for name in found:
             part, chapter = name.split("/")
@@ -88,79 +94,119 @@ class Course:
             GradingError: A source notebook was edited by hand, there are submissions, nbgrader refuses, or a released
                 notebook would show a solution or a hidden check.
         """
-        chapters = self.chapters(part)
-        exercises = {chapter: self.exercise(part, chapter) for chapter in chapters}
-        release = self.folder / "release" / part
-        paths = [release / f"{chapter}.ipynb" for chapter in chapters]
+        exercises = self._exercises(part)
         submitted = sorted((self.folder / "submitted").glob(f"*/{part}"))
-        if release.exists() and submitted and not force:
-            if all(_made_from(path, exercises[path.stem]) for path in paths):
-                return paths
+        if (self.folder / "release" / part).exists() and submitted and not force:
+            if release.is_current(self.folder, part, exercises):
+                return release.released(self.folder, part, exercises)
             raise GradingError(
                 f"{part} is released and {len(submitted)} learners have handed in; releasing it again can change the "
                 "checks they are graded by. Say --force if you mean it."
             )
-        self._write_sources(part, exercises)
-        result = self._api.generate_assignment(part, force=True, create=True)
-        if not result["success"]:
-            raise GradingError(f"nbgrader could not release {part}: {stock.reason(result)}.")
-        try:
-            for chapter, path in zip(chapters, paths, strict=True):
-                notebooks.assert_clean(
-                    exercises[chapter], intake.read_notebook(path), name=f"{part}/{chapter}"
-                )
-        except GradingError:
-            shutil.rmtree(release)
-            raise
-        return paths
+        return release.release(self._api, self.folder, part, exercises)
 
-    def collect(self, part: str, source: Path) -> collect.Collected:
-        """Copy submissions from a folder into the class.
+    def collect(
+        self, part: str, source: Path | None = None, *, roster: Path | None = None
+    ) -> collect.Collected:
+        """Take submissions into the class; whoever handed in by a platform is written into the gradebook.
 
         Args:
             part: The assignment.
-            source: The folder in which each learner has a folder.
+            source: A folder or zip with a folder for each learner, or what Moodle or Canvas hand out; nbgrader's exchange
+                if it is left out.
+            roster: A CSV file with the class, as platforms export it.
 
         Returns:
             What was taken in and what was not.
         """
-        return collect.collect(source, part, self.chapters(part), self.folder / "submitted")
+        chapters = self.chapters(part)
+        if source is None:
+            return exchange.collect(self.root, self.folder, part)
+        rows = read_roster(roster) if roster else []
+        taken = collect.collect(
+            source, part, chapters, self.folder / "submitted", lambda: names.Register(self._enrolled(), rows)
+        )
+        if taken.enrolled:
+            self.enrol(taken.enrolled)
+        return taken
 
-    def grade(self, part: str, *, on_progress: Progress | None = None) -> GradeTable:
-        """Grade what was handed in for a part; one bad submission never stops another.
+    def grade(
+        self,
+        part: str,
+        *,
+        unsafe: bool = False,
+        dask: str | None = None,
+        workers: int | None = None,
+        afresh: bool = False,
+        learner: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> GradeTable:
+        """Grade what was handed in for a part and is not graded yet; one bad submission never stops another.
 
         Args:
             part: The assignment.
-            on_progress: Told how many notebooks are done, after each learner.
+            unsafe: Run learners' code without a sandbox where there is none.
+            dask: The address of a Dask cluster that executes; this machine by default.
+            workers: How many processes execute; one a core by default.
+            afresh: Execute and record again what is graded already.
+            learner: Grade this learner's submission only.
+            on_progress: Told how many notebooks are done.
 
         Returns:
-            The grades.
+            The grades of the whole class.
 
         Raises:
-            GradingError: The part is not released, or nobody has handed in.
+            GradingError: The part is not released, nobody has handed in, there is no sandbox, or another process grades
+                this class.
         """
         chapters = self.chapters(part)
-        release = self.folder / "release" / part
-        if not all((release / f"{chapter}.ipynb").is_file() for chapter in chapters):
-            raise GradingError(f"{part} is not released; run `dlcourse release {part}` first.")
+        self._require_release(part)
         learners = sorted(path.parent.name for path in (self.folder / "submitted").glob(f"*/{part}"))
         if not learners:
             raise GradingError(
                 f"Nobody has handed in {part}; name the folder of submissions with --submissions DIR."
             )
-        total = len(learners) * len(chapters)
+        if learner is not None and learner not in learners:
+            raise GradingError(f"{learner!r} has not handed in {part}.{did_you_mean(learner, learners)}")
+        chosen = learners if learner is None else [learner]
 
-        def on_learner(done: int, learner: str) -> None:
+        def on_notebook(done: int, name: str) -> None:
             if on_progress:
-                on_progress(done * len(chapters), total, learner)
+                on_progress(done, len(chosen) * len(chapters), name)
 
-        on_learner(0, "")
-        try:
-            findings = stock.grade_class(self.folder, part, chapters, learners, on_learner=on_learner)
-        finally:
-            shutil.rmtree(self.folder / stock.STAGED, ignore_errors=True)
-        self._remember(part, findings)
+        on_notebook(0, "")
+        grade_class(
+            records.open_api(self.folder, self.root, db=self.db, unsafe=unsafe),
+            self.material,
+            part,
+            chapters,
+            chosen,
+            run=runner(dask=dask, workers=workers, unsafe=unsafe),
+            unsafe=unsafe,
+            afresh=afresh,
+            on_notebook=on_notebook,
+        )
         return self.grades(part)
+
+    def repeat(self, receipt: Path, *, unsafe: bool = False) -> list[Repeated]:
+        """Execute again what a receipt is about, and say whether the verdict is the same.
+
+        Args:
+            receipt: A file from `graded/receipts/`.
+            unsafe: Run the learner's code without a sandbox where there is none.
+
+        Returns:
+            One entry a notebook.
+
+        Raises:
+            GradingError: It is no receipt of this class, or was changed.
+        """
+        from dlcourse.grading.execution.execute import execute
+
+        found = read_receipt(receipt, self.material)
+        self.chapters(found.part)
+        self._require_release(found.part)
+        return list(repeat(found, self.material, lambda job: execute(job, unsafe=unsafe)))
 
     def grades(self, part: str) -> GradeTable:
         """Read the grades of a part from the gradebook, with what was changed by hand in formgrader.
@@ -175,32 +221,10 @@ class Course:
             GradingError: Nothing of this part was graded yet.
         """
         chapters = self.chapters(part)
-        memory = self._memory(part)
-        if not memory.is_file():
+        if not self._is_graded(part):
             raise GradingError(f"{part} is not graded; run `dlcourse grade {part}` first.")
-        record = json.loads(memory.read_text(encoding="utf-8"))
-        with records.gradebook(self._api) as gradebook:
-            assignment = gradebook.find_assignment(part)
-            totals = {notebook.name: notebook.max_score for notebook in assignment.notebooks}
-            rows = [
-                LearnerGrades(
-                    _learner(submission.student),
-                    tuple(
-                        _chapter_grade(notebook, _finding(record, submission.student.id, notebook.name))
-                        for notebook in sorted(submission.notebooks, key=lambda n: _place(chapters, n.name))
-                    ),
-                )
-                for submission in assignment.submissions
-            ]
-        known = sorted(totals, key=lambda name: _place(chapters, name))
-        rows.sort(key=lambda row: (row.learner.last_name, row.learner.first_name, row.learner.name))
-        return GradeTable(
-            part,
-            tuple(known),
-            tuple(totals[name] for name in known),
-            record["isolation"],
-            tuple(rows),
-        )
+        with records.gradebook(self._api) as book:
+            return read_grades(book, self._receipts, self.folder / "autograded", part, chapters)
 
     def feedback(self, part: str, *, on_progress: Progress | None = None) -> list[Path]:
         """Write each learner's notebook back as a page with verdicts and comments, without the hidden checks.
@@ -213,28 +237,7 @@ class Course:
             The pages.
         """
         table = self.grades(part)
-        pages: list[Path] = []
-        for done, row in enumerate(table.rows):
-            learner = row.learner.name
-            if on_progress:
-                on_progress(done, len(table.rows), learner)
-            for stale in (self.folder / "feedback" / learner / part).glob("*.html"):
-                stale.unlink()
-            if any((self.folder / "autograded" / learner / part).glob("*.ipynb")):
-                result = self._api.generate_feedback(part, learner)
-                if not result["success"]:
-                    raise GradingError(
-                        f"nbgrader could not write the feedback of {learner}: {stock.reason(result)}."
-                    )
-            for grade in row.chapters:
-                page = self.folder / "feedback" / learner / part / f"{grade.chapter}.html"
-                if not page.exists() and grade.needs_look and grade.remark:
-                    write_reason(page, chapter=grade.chapter, total=grade.total, reason=grade.remark)
-                if page.exists():
-                    pages.append(page)
-        if on_progress:
-            on_progress(len(table.rows), len(table.rows), "")
-        return pages
+        return write_pages(self._api, self.folder, table, on_learner=on_progress or (lambda *_: None))
 
     def export(self, format_name: str, target: Path, *, force: bool = False) -> Path:
         """Write the grades of all graded parts to a file.
@@ -250,18 +253,12 @@ class Course:
         Raises:
             GradingError: Nothing is graded, the format is unknown, or the file exists and differs.
         """
-        if format_name not in FORMATS:
-            raise GradingError(f"There is no format {format_name!r}. There are: {', '.join(FORMATS)}.")
-        graded = [part for part in self.parts if self._memory(part).is_file()]
+        if format_name not in export.FORMATS:
+            raise GradingError(f"There is no format {format_name!r}. There are: {', '.join(export.FORMATS)}.")
+        graded = [part for part in self.parts if self._is_graded(part)]
         if not graded:
             raise GradingError("Nothing is graded yet; run `dlcourse grade PART` first.")
-        text = FORMATS[format_name]([self.grades(part) for part in graded])
-        if target.exists() and not force and target.read_text(encoding="utf-8-sig") != text:
-            raise GradingError(
-                f"{target} exists with other grades; choose another file with --to, or say --force."
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        export.write([self.grades(part) for part in graded], format_name, target, force=force)
         return target
 
     def enrol(self, learners: Sequence[Learner]) -> None:
@@ -280,109 +277,46 @@ class Course:
                     lms_user_id=who.platform_id or None,
                 )
 
+    def _enrolled(self) -> list[Learner]:
+        with records.gradebook(self._api) as gradebook:
+            return [learner_of(student) for student in gradebook.students]
+
+    @cached_property
+    def material(self) -> Material:
+        """What the class is graded with."""
+        return Material(self.root, self.folder)
+
     @cached_property
     def _api(self) -> Any:
-        return records.open_api(self.folder)
+        return records.open_api(self.folder, self.root, db=self.db)
 
-    def _write_sources(self, part: str, exercises: dict[str, notebooks.Notebook]) -> None:
-        """Write the notebooks that nbgrader reads, and drop those whose exercise is gone."""
-        import nbformat
+    @property
+    def _receipts(self) -> Receipts:
+        return Receipts(self.folder, self.material.secret)
 
-        source = self.folder / "source" / part
-        source.mkdir(parents=True, exist_ok=True)
-        for path in source.glob("*.ipynb"):
-            if _edited(path):
+    def _exercises(self, part: str) -> dict[str, notebooks.Notebook]:
+        return {chapter: self.exercise(part, chapter) for chapter in self.chapters(part)}
+
+    def _is_graded(self, part: str) -> bool:
+        """Tell whether there is a grade of a part: by the receipts, and by the gradebook, which can be a new one."""
+        if not any((self.folder / "graded" / "receipts" / part).glob("*.json")):
+            return False
+        with records.gradebook(self._api) as book:
+            return any(assignment.name == part for assignment in book.assignments)
+
+    def _require_release(self, part: str) -> None:
+        """Make sure that the part is released and that the gradebook knows it, also where it was lost and is new."""
+        if not all(
+            (self.folder / "release" / part / f"{name}.ipynb").is_file() for name in self.chapters(part)
+        ):
+            raise GradingError(f"{part} is not released; run `dlcourse release {part}` first.")
+        with records.gradebook(self._api) as book:
+            known = any(assignment.name == part for assignment in book.assignments)
+        if not known:
+            exercises = self._exercises(part)
+            if not release.is_current(self.folder, part, exercises):
                 raise GradingError(
-                    f"{path} was edited by hand and would be overwritten; carry the edits into "
-                    f"exercises/{part}/{path.stem}.md, or move the notebook away."
+                    f"The gradebook does not know {part}, and its exercises have changed since they were released; run "
+                    f"`dlcourse release {part} --force`, or put the gradebook back from a backup."
                 )
-        for path in source.glob("*.ipynb"):
-            if path.stem not in exercises:
-                path.unlink()
-        for chapter, notebook in exercises.items():
-            notebook.metadata["dlcourse"] = {
-                "source": f"exercises/{part}/{chapter}.md",
-                "sha256": _digest(notebook),
-            }
-            nbformat.write(notebook, source / f"{chapter}.ipynb")
-
-    def _memory(self, part: str) -> Path:
-        return self.folder / "graded" / f"{part}.json"
-
-    def _remember(self, part: str, findings: Mapping[str, Mapping[str, Finding]]) -> None:
-        """Keep beside the gradebook what has no place in it: the isolation, reasons, flags and digests."""
-        memory = self._memory(part)
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        known = {who: {name: asdict(one) for name, one in found.items()} for who, found in findings.items()}
-        record = {"isolation": sandbox.isolation().words, "notebooks": known}
-        memory.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-def _toc_order(path: Path) -> dict[str, int]:
-    """Return each page's place in the book."""
-    import yaml
-
-    if not path.is_file():
-        return {}
-
-    def pages(node: Any) -> Iterator[str]:
-        if isinstance(node, dict):
-            if "file" in node:
-                yield str(node["file"]).removesuffix(".md")
-            for value in node.values():
-                yield from pages(value)
-        elif isinstance(node, list):
-            for item in node:
-                yield from pages(item)
-
-    toc = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {page: place for place, page in enumerate(pages(toc))}
-
-
-def _digest(notebook: notebooks.Notebook) -> str:
-    cells = [[cell.cell_type, cell.source, cell.metadata.get("nbgrader")] for cell in notebook.cells]
-    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
-
-
-def _edited(path: Path) -> bool:
-    """Tell whether a notebook differs from what was generated (or was never generated)."""
-    notebook = intake.read_notebook(path)
-    return bool(notebook.metadata.get("dlcourse", {}).get("sha256") != _digest(notebook))
-
-
-def _made_from(path: Path, exercise: notebooks.Notebook) -> bool:
-    """Tell whether a released notebook was made from an exercise as it is now."""
-    if not path.is_file():
-        return False
-    made = intake.read_notebook(path).metadata.get("dlcourse", {}).get("sha256")
-    return bool(made == _digest(exercise))
-
-
-def _place(chapters: Sequence[str], name: str) -> tuple[int, str]:
-    return (chapters.index(name) if name in chapters else len(chapters), name)
-
-
-def _learner(student: Any) -> Learner:
-    return Learner(
-        student.id,
-        student.first_name or "",
-        student.last_name or "",
-        student.email or "",
-        student.lms_user_id or "",
-    )
-
-
-def _finding(record: dict[str, Any], learner: str, chapter: str) -> Finding:
-    found = record["notebooks"].get(learner, {}).get(chapter, {})
-    return Finding(found.get("reason", ""), tuple(found.get("flags", ())), found.get("sha256", ""))
-
-
-def _chapter_grade(notebook: Any, finding: Finding) -> ChapterGrade:
-    penalty = notebook.late_submission_penalty or 0.0
-    waits = bool(notebook.needs_manual_grade)
-    remark = finding.reason or ("waits for a grade by hand" if waits else "")
-    if penalty:
-        remark = "; ".join(filter(None, (remark, f"{penalty:g} points off for being late")))
-    points = max(0.0, notebook.score - penalty)
-    look = waits or bool(finding.flags)
-    return ChapterGrade(notebook.name, points, notebook.max_score, remark, look, finding.flags)
+            release.release(self._api, self.folder, part, exercises)

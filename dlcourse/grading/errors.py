@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class GradingError(Exception):
@@ -26,3 +28,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def reason(result: Mapping[str, Any]) -> str:
+    """Say in one line why a step of nbgrader failed.
+
+    Args:
+        result: What a method of `NbGraderAPI` returned.
+
+    Returns:
+        A sentence for the instructor.
+    """
+    log = f"{result.get('log', '')}\n{result.get('error', '')}"
+    raised = re.findall(r"^\s*(?:[\w.]+\.)?(\w*(?:Error|Exception|Entry)): (.+)$", log, re.M)
+    useful = [text if kind == "GradingError" else f"{kind}: {text}" for kind, text in raised
+              if "above traceback" not in text and kind != "NbGraderException"]  # fmt: skip
+    return useful[-1] if useful else "nbgrader gave no reason; run `nbgrader autograde` to see its log"

@@ -1,10 +1,8 @@
-"""A class's grades as plain data, and as the files that learning platforms import."""
+"""A class's grades as plain data."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -25,21 +23,6 @@ class Learner:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What the grader found out about a submitted notebook, beside its points.
-
-    Args:
-        reason: why it has no grade, or an empty string.
-        flags: what an instructor should look at, a sentence each.
-        sha256: the digest of the file as it was handed in.
-    """
-
-    reason: str = ""
-    flags: tuple[str, ...] = ()
-    sha256: str = ""
-
-
-@dataclass(frozen=True)
 class ChapterGrade:
     """One notebook's grade.
 
@@ -50,6 +33,8 @@ class ChapterGrade:
         remark: why it has no grade or fewer points; an empty string if there is nothing to say.
         needs_look: whether a person must look at it.
         flags: what the instructor should look at; not for the learner.
+        isolation: what kept the learner's code away from everything else; empty if nothing was executed.
+        notes: what the instructor should know, and need not look at; not for the learner.
     """
 
     chapter: str
@@ -58,6 +43,8 @@ class ChapterGrade:
     remark: str = ""
     needs_look: bool = False
     flags: tuple[str, ...] = ()
+    isolation: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +75,16 @@ class LearnerGrades:
         return [f"{grade.chapter}: {flag}" for grade in self.chapters for flag in grade.flags]
 
     @property
+    def notes(self) -> list[str]:
+        """All notes, each with its notebook's name."""
+        return [f"{grade.chapter}: {note}" for grade in self.chapters for note in grade.notes]
+
+    @property
+    def isolation(self) -> str:
+        """What kept the learner's code away from everything else."""
+        return _joined(grade.isolation for grade in self.chapters)
+
+    @property
     def look(self) -> str:
         """What to look at first, and how many things more; empty if nobody needs to look."""
         found = [f"{g.chapter}: {words}" for g in self.chapters if g.needs_look
@@ -105,14 +102,12 @@ class GradeTable:
         part: the assignment.
         chapters: its notebooks, in the book's order.
         totals: points possible in each.
-        isolation: what kept the submissions' code away from the grader.
         rows: one a learner.
     """
 
     part: str
     chapters: tuple[str, ...]
     totals: tuple[float, ...]
-    isolation: str
     rows: tuple[LearnerGrades, ...]
 
     @property
@@ -120,121 +115,11 @@ class GradeTable:
         """Points possible in the part."""
         return sum(self.totals)
 
-
-def to_csv(tables: Sequence[GradeTable]) -> str:
-    """Write all there is to know: one row a learner and part.
-
-    Args:
-        tables: The grades of one or more parts.
-
-    Returns:
-        Comma-separated values with a header.
-    """
-    chapters = [(table.part, chapter) for table in tables for chapter in table.chapters]
-    header = ["part", "learner", "first_name", "last_name", "email"]
-    header += [f"{part}/{chapter}" for part, chapter in chapters]
-    rows = []
-    for table in tables:
-        for row in table.rows:
-            who = row.learner
-            points = {(table.part, grade.chapter): _number(grade.points) for grade in row.chapters}
-            rows.append(
-                [table.part, who.name, who.first_name, who.last_name, who.email]
-                + [points.get(key, "") for key in chapters]
-                + [_number(row.points), _number(table.total), "yes" if row.needs_look else ""]
-                + ["; ".join(row.remarks + row.flags), table.isolation]
-            )
-    return _written([*header, "points", "max_points", "needs_a_look", "remarks", "isolation"], rows)
+    @property
+    def isolation(self) -> str:
+        """What kept the learners' code away from everything else; several, if they were not graded alike."""
+        return _joined(grade.isolation for row in self.rows for grade in row.chapters)
 
 
-def to_moodle(tables: Sequence[GradeTable]) -> str:
-    """Write what Moodle imports (Grades, Import, CSV file).
-
-    Moodle finds the user by one column: map `Username`, `ID number` or `Email address`. Grade and feedback stand side by
-    side, because a feedback imported alone would erase the grade.
-
-    Args:
-        tables: The grades of one or more parts.
-
-    Returns:
-        Comma-separated values with a header.
-    """
-    header = ["Username", "ID number", "Email address", "First name", "Last name"]
-    for table in tables:
-        header += [f"Assignment: {table.part} (Real)", f"Assignment: {table.part} (Feedback)"]
-
-    def cells(table: GradeTable, row: LearnerGrades | None) -> list[str]:
-        if row is None:
-            return ["-", ""]
-        parts = [f"{g.chapter} {g.points:g} of {g.total:g}" for g in row.chapters]
-        return [_number(row.points), "; ".join(parts + row.remarks)]
-
-    rows = [
-        [who.name, who.platform_id, who.email, who.first_name, who.last_name, *rest]
-        for who, rest in _merged(tables, cells)
-    ]
-    return _written(header, rows)
-
-
-def to_canvas(tables: Sequence[GradeTable]) -> str:
-    """Write what Canvas imports (Gradebook, Import).
-
-    Canvas finds the student by `ID`, else by `SIS Login ID`, else by name. The second row gives the points possible.
-
-    Args:
-        tables: The grades of one or more parts.
-
-    Returns:
-        Comma-separated values with a header.
-    """
-    header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
-    header += [table.part for table in tables]
-    possible = ["    Points Possible", "", "", "", "", *(_number(table.total) for table in tables)]
-
-    def cells(table: GradeTable, row: LearnerGrades | None) -> list[str]:
-        return ["" if row is None else _number(row.points)]
-
-    rows = []
-    for who, rest in _merged(tables, cells):
-        name = ", ".join(part for part in (who.last_name, who.first_name) if part) or who.name
-        rows.append([name, who.platform_id, "", who.name, "", *rest])
-    return _written(header, [possible, *rows])
-
-
-FORMATS: dict[str, Callable[[Sequence[GradeTable]], str]] = {
-    "csv": to_csv,
-    "moodle": to_moodle,
-    "canvas": to_canvas,
-}
-"""The ways of writing grades down, by name."""
-
-
-def _merged(
-    tables: Sequence[GradeTable], cells: Callable[[GradeTable, LearnerGrades | None], list[str]]
-) -> list[tuple[Learner, list[str]]]:
-    """Give every learner one row over all parts, by last name."""
-    people = {row.learner.name: row.learner for table in tables for row in table.rows}
-    found = [{row.learner.name: row for row in table.rows} for table in tables]
-    return [
-        (
-            who,
-            [
-                cell
-                for table, rows in zip(tables, found, strict=True)
-                for cell in cells(table, rows.get(who.name))
-            ],
-        )
-        for who in sorted(people.values(), key=lambda who: (who.last_name, who.first_name, who.name))
-    ]
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _written(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return out.getvalue()
+def _joined(words: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, words)))

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from dlcourse.grading.bindings import bindings
 from dlcourse.grading.flags import Flags, shown
 from dlcourse.grading.handed import Handed, read_cell
 from dlcourse.grading.notebooks import Cell, Notebook, grade_id, graded
@@ -49,6 +50,7 @@ def rebuild(cells: Sequence[Any], released: Notebook, flags: Flags) -> Notebook:
     added = _added(handed, place, dropped, flags)
     result = copy.deepcopy(released)
     kept = [_filled(cell, chosen.get(index)) for index, cell in enumerate(result.cells)]
+    _make_way([cell for index, cell in enumerate(kept) if index not in chosen], added)
     result.cells = _woven(kept, chosen.keys(), _built(added, result))
     return result
 
@@ -57,9 +59,9 @@ def _matched(handed: list[Handed], skeleton: list[Cell], flags: Flags) -> dict[i
     """Find the submitted cells that belong to each released one: by name, else by id, else by text."""
     names = {grade_id(cell): index for index, cell in enumerate(skeleton) if grade_id(cell)}
     ids = {cell.get("id"): index for index, cell in enumerate(skeleton) if cell.get("id")}
-    texts = {
-        (cell.cell_type, _plain(cell.source)): index for index, cell in enumerate(skeleton) if cell.source
-    }
+    texts: dict[tuple[str, str], list[int]] = {}
+    for index, cell in enumerate(skeleton):
+        texts.setdefault((cell.cell_type, _plain(cell.source)), []).append(index)
     found: dict[int, list[Handed]] = {}
     nameless = []
     for cell in handed:
@@ -71,9 +73,11 @@ def _matched(handed: list[Handed], skeleton: list[Cell], flags: Flags) -> dict[i
         else:
             nameless.append(cell)
     for cell in nameless:
-        for index in (ids.get(cell.cell_id), texts.get((cell.kind, _plain(cell.source)))):
-            if index is not None and index not in found and skeleton[index].cell_type == cell.kind:
-                found[index] = [cell]
+        # Several released cells may have the same text: the learner's stand in the same order.
+        wanted = (ids.get(cell.cell_id), *texts.get((cell.kind, _plain(cell.source)), ()))
+        for place in wanted:
+            if place is not None and place not in found and skeleton[place].cell_type == cell.kind:
+                found[place] = [cell]
                 break
     return found
 
@@ -185,6 +189,14 @@ def _filled(cell: Cell, handed: Handed | None) -> Cell:
     return cell
 
 
+def _make_way(missing: list[Cell], added: dict[int, list[Handed]]) -> None:
+    """Empty the stubs of answers that the learner wrote into cells of their own: put back, they would undo them."""
+    theirs = {name for cells in added.values() for cell in cells for name in bindings(cell.source)}
+    for cell in missing:
+        if cell.cell_type == "code" and _takes_answer(cell) and theirs & bindings(cell.source).keys():
+            cell.source = ""
+
+
 def _built(added: dict[int, list[Handed]], notebook: Notebook) -> dict[int, list[Cell]]:
     """Make cells of what learners added, with ids that depend on their order alone."""
     from nbformat import from_dict
@@ -209,8 +221,7 @@ def _built(added: dict[int, list[Handed]], notebook: Notebook) -> dict[int, list
 def _woven(kept: list[Cell], present: Iterable[int], added: dict[int, list[Cell]]) -> list[Cell]:
     """Put the added cells between the released ones.
 
-    A learner who deletes an answer cell and writes the answer into a cell of their own must not have it undone by the
-    stub that is put back: it comes before their cells, a check that is put back after them.
+    What a learner wrote comes before a check that is put back.
     """
     there = set(present)
     woven: list[Cell] = []

@@ -1,23 +1,42 @@
-"""The class's books, which nbgrader keeps: opening them, and the one entry that nbgrader does not make itself."""
+"""The class's books, which nbgrader keeps: opening them, and keeping them open while much is written."""
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading.config import configure
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    Gradebook,
+    Notebook,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from nbgrader.converters import autograde
+from nbgrader.preprocessors import latesubmissions, saveautogrades
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from dlcourse.grading.config import read_config
+
+LOCK_SECONDS = 60
+"""How long a gradebook in a file is waited for while formgrader writes to it."""
 
 
-def open_api(folder: Path, *, sockets: Path | None = None) -> Any:
+def open_api(folder: Path, root: Path, *, db: str = "", unsafe: bool = False) -> Any:
     """Open nbgrader on a class.
 
     Args:
         folder: The class's folder, which is made if need be.
-        sockets: Where kernels put their sockets; they use TCP ports if it is left out.
+        root: The repository.
+        db: The gradebook's address, if it is not the one that the configuration finds.
+        unsafe: Whether learners' code may run without a sandbox.
 
     Returns:
         nbgrader's `NbGraderAPI`.
@@ -27,14 +46,8 @@ def open_api(folder: Path, *, sockets: Path | None = None) -> Any:
 
     # nbgrader reads relations of records that it has not added to its session yet; SQLAlchemy copes.
     warnings.filterwarnings("ignore", message="Object of type <Submitted.*> not in session")
-    # nbgrader puts a deleted check back without the id that newer notebooks give to cells.
-    warnings.filterwarnings("ignore", message="Cell is missing an id field")
     folder.mkdir(parents=True, exist_ok=True)
-    config = configure(folder)
-    if sockets:
-        # Kernels that start at the same time can choose the same TCP port, and then never answer.
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.ip = str(sockets / f"kernel-{os.getpid()}")
+    config = read_config(folder, root, db=db, unsafe=unsafe)
     return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
 
 
@@ -55,23 +68,124 @@ def gradebook(api: Any) -> Iterator[Any]:
         book.close()
 
 
-def give_nothing(api: Any, part: str, chapter: str, learner: str, *, needs_look: bool) -> None:
-    """Set a notebook's automatic points to 0: an earlier grading must not stay in their place.
+class Book(Gradebook):
+    """A gradebook that stays open, and in which nothing is final until `keep`.
+
+    nbgrader opens its gradebook for every step and commits after every cell. With one connection and one commit a
+    submission is recorded several times faster, and either wholly or not at all.
+    """
+
+    engine: Any
+    db: Any
+
+    def __init__(self, api: Any) -> None:
+        url = api.coursedir.db_url
+        super().__init__(url, api.course_id)
+        self.db.remove()
+        if self.engine.dialect.name == "sqlite":
+            self.engine.dispose()
+            self.engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS})
+        self.db = scoped_session(sessionmaker(class_=_Waiting, bind=self.engine))
+
+    def close(self) -> None:
+        """Stay open: the steps of nbgrader close what they believe to be theirs."""
+
+    def keep(self) -> None:
+        """Make final what was written."""
+        Session.commit(self.db())
+        self.db.remove()
+
+    def forget(self) -> None:
+        """Undo what was written since `keep`."""
+        self.db.rollback()
+        self.db.remove()
+
+    def end(self) -> None:
+        """Close the connection; what was not kept is undone."""
+        super().close()
+
+
+class _Waiting(Session):
+    """A session whose commits wait for `Book.keep`."""
+
+    def commit(self) -> None:
+        self.flush()
+        # As after a real commit: scores are computed by the database, and read again.
+        self.expire_all()
+
+
+@contextmanager
+def open_once(api: Any) -> Iterator[Book]:
+    """Let nbgrader's autograder use one open gradebook for all its steps.
 
     Args:
         api: nbgrader's `NbGraderAPI`.
-        part: The assignment.
-        chapter: The notebook in it.
-        learner: Whose notebook it is.
-        needs_look: Whether a person must look at it.
+
+    Yields:
+        The gradebook.
     """
-    autograded = api.coursedir.format_path(api.coursedir.autograded_directory, learner, part)
-    Path(autograded, f"{chapter}.ipynb").unlink(missing_ok=True)
-    with gradebook(api) as book:
-        book.update_or_create_student(learner)
-        book.update_or_create_submission(part, learner)
-        notebook = book.find_submission_notebook(chapter, part, learner)
-        for grade in notebook.grades:
-            grade.auto_score = 0
-            grade.needs_manual_grade = needs_look
-        book.db.commit()
+    book = Book(api)
+    modules = (autograde, saveautogrades, latesubmissions)
+    for module in modules:
+        module.Gradebook = lambda *_: book
+    try:
+        yield book
+    finally:
+        for module in modules:
+            module.Gradebook = Gradebook
+        book.end()
+
+
+Scores = dict[str, float | None]
+"""Automatic scores by the name of the cell."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the gradebook holds of one submission.
+
+    Args:
+        scores: automatic scores by notebook and cell.
+        seconds_late: how late it is, by the gradebook.
+    """
+
+    scores: Mapping[str, Scores]
+    seconds_late: float
+
+
+def standings(book: Any, part: str, learner: str | None = None) -> dict[str, Standing]:
+    """Read what the gradebook holds, in two queries whatever the size of the class.
+
+    Args:
+        book: nbgrader's `Gradebook`.
+        part: The assignment.
+        learner: One learner, or everybody.
+
+    Returns:
+        One entry a learner with a submission.
+    """
+    query = (
+        select(SubmittedAssignment.student_id, Notebook.name, BaseCell.name, Grade.auto_score)
+        .select_from(Grade)
+        .join(BaseCell, BaseCell.id == Grade.cell_id)
+        .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+        .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+        .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .where(Assignment.name == part)
+    )
+    late = (
+        select(SubmittedAssignment)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .where(Assignment.name == part)
+    )
+    if learner is not None:
+        query = query.where(SubmittedAssignment.student_id == learner)
+        late = late.where(SubmittedAssignment.student_id == learner)
+    scores: dict[str, dict[str, Scores]] = {}
+    for who, chapter, cell, score in book.db.execute(query):
+        scores.setdefault(who, {}).setdefault(chapter, {})[cell] = score
+    return {
+        submission.student_id: Standing(scores.get(submission.student_id, {}), submission.total_seconds_late)
+        for submission in book.db.execute(late).scalars()
+    }

@@ -1,14 +1,22 @@
 """A course of one small exercise, so that the grader is tested without the book's exercises."""
 
 import json
+import runpy
+import shutil
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("nbgrader", reason='the grader is not installed: pip install "dlcourse[grading]"')
 
-from dlcourse.grading.course import Course
+import nbformat
 
+from dlcourse.grading import notebooks
+from dlcourse.grading.course import Course
+from dlcourse.grading.execution import execute as executing
+from dlcourse.grading.execution import pool
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
 HEADER = """---
 jupytext:
   text_representation:
@@ -78,10 +86,8 @@ def text():
     return TEXT
 
 
-@pytest.fixture
-def root(tmp_path):
-    """A copy of a course with one part, `sums`, and one chapter, `adding`."""
-    folder = tmp_path / "copy"
+def write_course(folder):
+    """Write a copy of a course with one part, `sums`, and one chapter, `adding`."""
     (folder / "exercises" / "sums").mkdir(parents=True)
     (folder / "exercises" / "sums" / "adding.md").write_text(TEXT, encoding="utf-8")
     (folder / "nbgrader_config.py").write_text(
@@ -91,5 +97,65 @@ def root(tmp_path):
 
 
 @pytest.fixture
+def root(tmp_path):
+    return write_course(tmp_path / "copy")
+
+
+@pytest.fixture
 def course(root):
     return Course(root)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """A course whose part is released."""
+    root = write_course(tmp_path_factory.mktemp("template") / "copy")
+    Course(root).release("sums")
+    return root
+
+
+@pytest.fixture
+def released(template, tmp_path):
+    """A course of the test's own whose part is released."""
+    return Course(shutil.copytree(template, tmp_path / "released"))
+
+
+@pytest.fixture
+def exercise(course):
+    return course.exercise("sums", "adding")
+
+
+@pytest.fixture
+def hand_in(course, exercise):
+    """Hand in the released notebook with some answers; right where none is given."""
+
+    def write(learner, **answers):
+        release = nbformat.read(course.folder / "release" / "sums" / "adding.ipynb", as_version=4)
+        right = notebooks.reference_answers(exercise)
+        path = course.folder / "submitted" / learner / "sums" / "adding.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebooks.with_answers(release, right | answers), path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Let a stand-in execute; return what it executed, name by name."""
+    stand_in = runpy.run_path(str(STAND_IN))
+    names = []
+
+    def run(jobs, *, workers, unsafe, on_done):
+        def done(name, outcome):
+            names.append(name)
+            on_done(name, outcome)
+
+        stand_in["run"](jobs, workers=workers, unsafe=unsafe, on_done=done)
+
+    def unexpected(job, *, unsafe=False):
+        raise AssertionError("executed while it was recorded: its outcome should be there")
+
+    monkeypatch.setattr(pool, "run", run)
+    monkeypatch.setattr(executing, "execute", unexpected)
+    return names

@@ -5,8 +5,10 @@ import nbformat
 import pytest
 
 from dlcourse.grading import notebooks
-from dlcourse.grading.collect import FILE_LIMIT, Collected, collect, read_timestamp, why_no_learner
+from dlcourse.grading.archive import FILE_LIMIT
+from dlcourse.grading.collect import Collected, collect, read_timestamp
 from dlcourse.grading.errors import GradingError
+from dlcourse.grading.names import why_no_learner
 
 
 @pytest.fixture
@@ -46,8 +48,8 @@ def test_what_is_left_out_is_said(inbox, take_in, tmp_path):
     lines = "\n".join(taken.left_out)
     assert "carl: no notebook" in lines
     assert "'=cmd': a learner's name is letters" in lines
-    assert "ada/adding (1).ipynb: no notebook of sums has this name. Did you mean 'adding'?" in lines
-    assert "dora/adding.ipynb: not a plain file" in lines
+    assert "ada/adding (1).ipynb: adding.ipynb is there too and comes first" in lines
+    assert "dora/adding.ipynb: a link to another place" in lines
     assert not (tmp_path / "class" / "submitted" / "dora").exists()
 
 
@@ -159,3 +161,53 @@ def test_a_time_is_read_from_a_small_plain_file_only(tmp_path):
     assert read_timestamp(path) == "2026-01-31 12:00"
     os.symlink(path, tmp_path / "link.txt")
     assert read_timestamp(tmp_path / "link.txt") == ""
+
+
+def test_an_unpacked_download_is_a_download(inbox, take_in, tmp_path):
+    (inbox / "bela").rename(inbox / "Bela Bartók_7_assignsubmission_file_")
+    taken = take_in(inbox)
+    assert (taken.notebooks, taken.left_out) == (2, ())
+    assert [who.name for who in taken.enrolled] == ["bela.bartok"]
+    assert (tmp_path / "class" / "submitted" / "bela.bartok" / "sums" / "adding.ipynb").is_file()
+
+
+def test_the_time_of_an_earlier_submission_does_not_stay_beside_a_later_one(inbox, take_in, tmp_path):
+    (inbox / "bela" / "sums" / "timestamp.txt").write_text("2026-01-31 12:00:00 UTC")
+    take_in(inbox)
+    (inbox / "bela" / "sums" / "timestamp.txt").unlink()
+    for later in ("second", "third"):  # both in the same second
+        (inbox / "bela" / "sums" / "adding.ipynb").write_text(later)
+        take_in(inbox)
+    submitted = tmp_path / "class" / "submitted" / "bela" / "sums"
+    assert [path.name for path in submitted.iterdir()] == ["adding.ipynb"]
+    kept = list((tmp_path / "class" / "earlier").rglob("*.*"))
+    assert sorted(path.name for path in kept) == ["adding.ipynb", "adding.ipynb", "timestamp.txt"]
+
+
+def test_the_folder_of_another_part_is_not_looked_at(inbox, take_in):
+    (inbox / "ada" / "products").mkdir()
+    (inbox / "ada" / "products" / "times.ipynb").write_text("{}")
+    assert take_in(inbox).left_out == ()
+    (inbox / "ada" / "adding.ipynb").unlink()
+    assert take_in(inbox).left_out == (
+        "ada/products: not the folder of sums; not looked at",
+        "ada: no notebook of sums",
+    )
+
+
+def test_what_lies_in_the_class_already_can_be_named_again(inbox, take_in, tmp_path):
+    take_in(inbox)
+    submitted = tmp_path / "class" / "submitted"
+    before = {path: path.stat().st_ino for path in submitted.rglob("*.ipynb")}
+    assert take_in(submitted).notebooks == 2
+    assert {path: path.stat().st_ino for path in submitted.rglob("*.ipynb")} == before
+
+
+def test_somebody_known_by_folder_and_by_platform_is_asked_about(inbox, take_in, tmp_path):
+    (inbox / "bela").rename(inbox / "Ada_7_assignsubmission_file_")
+    taken = take_in(inbox)
+    assert taken.notebooks == 0
+    assert taken.left_out == tuple(
+        f"{who}: somebody else is called 'ada' too, but for capital letters perhaps; rename one of them"
+        for who in ("'ada'", "'Ada (7)'")
+    )

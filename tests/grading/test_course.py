@@ -1,5 +1,6 @@
 """The class through real nbgrader, with a small exercise."""
 
+import csv
 import hashlib
 import json
 import os
@@ -20,24 +21,14 @@ CRASH = "import os\nos._exit(1)"
 PRINTS = "def add(a, b):\n    print('SEEN', a, b)\n    return a - b"
 
 
-@pytest.fixture
-def exercise(course):
-    return course.exercise("sums", "adding")
-
-
-@pytest.fixture
-def hand_in(course, exercise):
-    """Hand in the released notebook with some answers; right where none is given."""
-
-    def write(learner, **answers):
-        release = nbformat.read(course.folder / "release" / "sums" / "adding.ipynb", as_version=4)
-        right = notebooks.reference_answers(exercise)
-        path = course.folder / "submitted" / learner / "sums" / "adding.ipynb"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebooks.with_answers(release, right | answers), path)
-        return path
-
-    return write
+def submit(course, exercise, learner, add):
+    """Hand in the released notebook with one answer, and the other right."""
+    released = nbformat.read(course.folder / "release" / "sums" / "adding.ipynb", as_version=4)
+    path = course.folder / "submitted" / learner / "sums" / "adding.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(
+        notebooks.with_answers(released, notebooks.reference_answers(exercise) | {"add": add}), path
+    )
 
 
 def points(table):
@@ -125,22 +116,20 @@ def test_a_class_is_graded_and_one_bad_submission_stops_nobody(course, hand_in):
 
     assert steps[0] == (0, 7)
     assert steps[-1] == (7, 7)
-    assert points(table) == {"ada": 5, "bela": 1, "carl": 0, "dora": 0, "emil": 0, "fay": 5, "gus": 0}
+    assert points(table) == {"ada": 5, "bela": 1, "carl": 0, "dora": 1, "emil": 0, "fay": 5, "gus": 0}
     assert table.isolation == sandbox.isolation().words
+    assert {row.isolation for row in table.rows} == {sandbox.isolation().words, ""}
     assert (table.total, table.totals, table.chapters) == (5, (5,), ("adding",))
-    looks = {row.learner.name: row.remarks for row in table.rows if row.needs_look}
+    looks = {row.learner.name: row.look for row in table.rows if row.needs_look}
     assert set(looks) == {"carl", "dora", "fay"}
-    assert next(r.look for r in table.rows if r.learner.name == "fay") == (
-        "adding: Missing and put back: 'double_check'."
-    )
-    assert "is not a notebook" in looks["carl"][0]
-    assert "ended the kernel" in looks["dora"][0]
+    assert looks["fay"] == "adding: Missing and put back: 'double_check'."
+    assert "is not a notebook" in looks["carl"]
+    assert "ended its process" in looks["dora"]
     assert next(r.remarks for r in table.rows if r.learner.name == "gus") == ["adding: not handed in"]
 
     pages = {page.parts[-3]: page.read_text(encoding="utf-8") for page in course.feedback("sums")}
     assert set(pages) == {"ada", "bela", "carl", "dora", "emil", "fay"}
     assert "could not be graded" in pages["carl"]
-    assert "could not be graded" in pages["dora"]
     assert "You subtracted" in pages["bela"]
     for page in pages.values():
         assert "HIDDEN" not in page
@@ -167,6 +156,31 @@ def test_a_class_is_graded_and_one_bad_submission_stops_nobody(course, hand_in):
     with pytest.raises(GradingError, match="exists with other grades; choose another file"):
         course.export("csv", target)
     assert target.read_text() == "mine"
+
+
+@pytest.fixture
+def no_sandbox(monkeypatch):
+    words = "none: there is no bubblewrap; install it"
+    monkeypatch.setattr(sandbox, "isolation", lambda: sandbox.Isolation(words, None))
+
+
+def test_without_a_sandbox_nothing_is_executed_and_the_remedy_is_said(
+    released, no_sandbox, exercise, tmp_path
+):
+    submit(released, exercise, "ada", f"open({str(tmp_path / 'trace')!r}, 'w').close()")
+    with pytest.raises(GradingError, match=r"there is no bubblewrap; install it.*--unsafe"):
+        released.grade("sums", workers=1)
+    assert not (tmp_path / "trace").exists()
+    with pytest.raises(GradingError, match="not graded"):
+        released.grades("sums")
+
+
+@pytest.mark.slow
+def test_unsafe_grades_without_a_sandbox_and_says_so(released, no_sandbox, exercise):
+    submit(released, exercise, "ada", notebooks.reference_answers(exercise)["add"])
+    table = released.grade("sums", unsafe=True, workers=1)
+    assert points(table) == {"ada": 5}
+    assert table.isolation == "none (--unsafe)"
 
 
 def write_hostile(hand_in, exercise):
@@ -251,12 +265,15 @@ def test_what_was_tampered_with_is_graded_honestly_and_flagged(course, hand_in, 
     assert rows["jan"].look.startswith("adding: the file is not a notebook (it is nested too deeply)")
     assert rows["dora"].look.endswith("(and 1 more)")
 
+    # Each was executed once: nbgrader, which reads what intake made of them, finds the outcomes.
+    assert len(list((course.folder / "graded" / "outcomes").glob("*/*.json"))) == len(expected)
+
     # What was handed in is as it was, and its digest is on record; nothing else was staged or copied.
     assert {path: path.read_bytes() for path in originals} == originals
-    record = json.loads((course.folder / "graded" / "sums.json").read_text(encoding="utf-8"))["notebooks"]
+    receipts = {found.learner: found.chapters["adding"] for found in course._receipts.of_part("sums")}
     for path, raw in originals.items():
-        assert record[path.parts[-3]]["adding"]["sha256"] == hashlib.sha256(raw).hexdigest()
-    assert record["gus"]["adding"]["flags"] == list(rows["gus"].chapters[0].flags)
+        assert receipts[path.parts[-3]].file == hashlib.sha256(raw).hexdigest()
+    assert receipts["gus"].flags == rows["gus"].chapters[0].flags
     assert not (course.folder / "staged").exists()
     assert not list(course.folder.glob("autograded/*/sums/data.csv"))
 
@@ -282,6 +299,14 @@ def test_what_was_tampered_with_is_graded_honestly_and_flagged(course, hand_in, 
     }
 
 
+FORGED = {
+    "lines": "get_ipython().input_transformers_cleanup.append(lambda lines: ['5'])",
+    "hook": "get_ipython().events.register('pre_run_cell', lambda info: setattr(info, 'raw_cell', '5'))",
+    "check": "import dlcourse.checks\ndlcourse.checks.run_checks = lambda *checks, **how: 5",
+}
+"""What earns full points where checks run beside the learner's code; here it earns what the plain assert is worth."""
+
+
 def nbgrader(root, *arguments):
     command = Path(sys.executable).parent / "nbgrader"
     clean = {key: value for key, value in os.environ.items() if key != "DLCOURSE_COURSE"}
@@ -300,12 +325,20 @@ def test_the_stock_commands_work_from_the_root_of_the_repository(course, hand_in
     nbgrader(course.root, "generate_assignment", "sums", "--force")
     assert released.is_file()
     hand_in("bela", add=MINUS)
+    for learner, forged in FORGED.items():
+        hand_in(learner, add=forged)
     nbgrader(course.root, "autograde", "sums")
     nbgrader(course.root, "generate_feedback", "sums")
     page = course.folder / "feedback" / "bela" / "sums" / "adding.html"
     assert "You subtracted" in page.read_text(encoding="utf-8")
     assert "HIDDEN" not in page.read_text(encoding="utf-8")
+    assert f"while it was graded: {sandbox.isolation().words}" in page.read_text(encoding="utf-8")
     nbgrader(course.root, "export", "--to", str(course.folder / "stock.csv"))
-    (header, row) = (course.folder / "stock.csv").read_text(encoding="utf-8").splitlines()
-    exported = dict(zip(header.split(","), row.split(","), strict=True))
-    assert (exported["student_id"], exported["score"], exported["max_score"]) == ("bela", "1.0", "5.0")
+    with (course.folder / "stock.csv").open(encoding="utf-8", newline="") as file:
+        exported = {row["student_id"]: (row["score"], row["max_score"]) for row in csv.DictReader(file)}
+    assert exported == dict.fromkeys(["bela", *FORGED], ("1.0", "5.0"))
+
+    # What the stock command graded is what `dlcourse grade` finds, without executing it again.
+    outcomes = set((course.folder / "graded" / "outcomes").glob("*/*.json"))
+    assert points(course.grade("sums")) == dict.fromkeys(["bela", *FORGED], 1)
+    assert set((course.folder / "graded" / "outcomes").glob("*/*.json")) == outcomes

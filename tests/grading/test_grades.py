@@ -3,15 +3,8 @@ import io
 
 import pytest
 
-from dlcourse.grading.grades import (
-    ChapterGrade,
-    GradeTable,
-    Learner,
-    LearnerGrades,
-    to_canvas,
-    to_csv,
-    to_moodle,
-)
+from dlcourse.grading.export import to_canvas, to_csv, to_moodle
+from dlcourse.grading.grades import ChapterGrade, GradeTable, Learner, LearnerGrades
 
 ADA = Learner("ada", "Ada", "Ünal", "ada@example.org", "4711")
 BELA = Learner("bela")
@@ -23,18 +16,18 @@ def tables():
         "sums",
         ("adding", "doubling"),
         (4.0, 2.0),
-        "none: stock nbgrader",
         (
             LearnerGrades(ADA, (ChapterGrade("adding", 2.5, 4), ChapterGrade("doubling", 2, 2))),
             LearnerGrades(
                 BELA,
-                (ChapterGrade("adding", 0, 4, "no notebook", True), ChapterGrade("doubling", 1 / 3, 2)),
+                (
+                    ChapterGrade("adding", 0, 4, "no notebook", True),
+                    ChapterGrade("doubling", 1 / 3, 2, isolation="bubblewrap", notes=("low trust",)),
+                ),
             ),
         ),
     )
-    more = GradeTable(
-        "more", ("last",), (1.0,), "none", (LearnerGrades(BELA, (ChapterGrade("last", 1, 1),)),)
-    )
+    more = GradeTable("more", ("last",), (1.0,), (LearnerGrades(BELA, (ChapterGrade("last", 1, 1),)),))
     return [sums, more]
 
 
@@ -48,8 +41,11 @@ def test_csv_holds_everything(tables):
     assert read[0]["sums/adding"] == "2.5"
     assert (read[0]["points"], read[0]["max_points"]) == ("4.5", "6")
     assert read[0]["last_name"] == "Ünal"
-    assert (read[1]["needs_a_look"], read[1]["remarks"]) == ("yes", "adding: no notebook")
-    assert read[1]["isolation"] == "none: stock nbgrader"
+    assert (read[1]["needs_a_look"], read[1]["remarks"]) == (
+        "yes",
+        "adding: no notebook; doubling: low trust",
+    )
+    assert [row["isolation"] for row in read] == ["", "bubblewrap", ""]
     assert (read[2]["sums/adding"], read[2]["more/last"]) == ("", "1")
 
 
@@ -75,7 +71,7 @@ def test_flags_are_for_the_instructor_only(tables):
     flagged = ChapterGrade("adding", 4, 4, needs_look=True, flags=("Moved: 'add'.", "Missing: 'setup'."))
     row = LearnerGrades(ADA, (flagged, ChapterGrade("doubling", 2, 2, "not handed in")))
     assert row.look == "adding: Moved: 'add'. (and 1 more)"
-    table = GradeTable("sums", ("adding", "doubling"), (4.0, 2.0), "none", (row,))
+    table = GradeTable("sums", ("adding", "doubling"), (4.0, 2.0), (row,))
     (read,) = csv.DictReader(io.StringIO(to_csv([table])))
     assert read["needs_a_look"] == "yes"
     assert read["remarks"] == "doubling: not handed in; adding: Moved: 'add'.; adding: Missing: 'setup'."

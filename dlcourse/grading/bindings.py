@@ -1,0 +1,35 @@
+"""The names that a cell gives a meaning to, read from its text."""
+
+from __future__ import annotations
+
+import ast
+
+
+def bindings(source: str) -> dict[str, str]:
+    """Return the names that a cell binds or deletes for the cells below it.
+
+    Args:
+        source: The text of a cell.
+
+    Returns:
+        Each name with what is imported under it, or an empty string; nothing of a cell that is not Python.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return {}
+    names: dict[str, str] = {}
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names[node.name] = ""
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            origin = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                names[(alias.asname or alias.name).split(".")[0]] = origin + alias.name
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names[node.id] = ""
+        elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            waiting += ast.iter_child_nodes(node)
+    return names

@@ -1,0 +1,200 @@
+"""The sandbox in which learners' code runs, and what it is made of on this machine.
+
+Inside there is no network; the system, this Python and the named parts of the package can be read; the class, the
+exercises, the other parts of the package, the home folder, other processes and the environment variables are not there.
+What can be written to lies in memory, is small and ends with the sandbox.
+
+`isolation` tries the means in this order, and takes the first that really starts a sandbox: bubblewrap; the kernel's
+own namespaces; Landlock and a filter of system calls, where namespaces are refused; a container that was configured.
+A fault of the system's kernel is outside of what any of them can stop.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from dlcourse.grading.sandbox.confine import HOME
+
+__all__ = ["CHOICE", "HOME", "KINDS", "Backend", "Isolation", "isolation", "unsafe"]
+
+CHOICE = "DLCOURSE_ISOLATION"
+"""The environment variable by which an instructor names one of the means, in place of the best."""
+
+
+PATIENCE = 60
+"""Seconds for a first sandbox to start."""
+NOT_LINUX = "needs Linux"
+REMEDY = (
+    "install bubblewrap (apt-get install bubblewrap) and allow it user namespaces, use Linux 6.2 or later with Landlock, "
+    "or set DLCOURSE_CONTAINER to docker:IMAGE or podman:IMAGE"
+)
+_TRIAL = """
+import os, sys
+import numpy
+from dlcourse.grading.sandbox import confine
+for folder in sys.path:
+    try:
+        open(os.path.join(folder, "dlcourse", "checks", "__init__.py")).close()
+    except OSError:
+        continue
+    sys.exit(f"more of dlcourse is seen than should be, in {folder}")
+confine.lock_down()
+"""
+
+
+class Backend(Protocol):
+    """One way to start sandboxes."""
+
+    @property
+    def words(self) -> str:
+        """What the reports say."""
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        modules: Sequence[str],
+        hidden: Sequence[Path] = (),
+        stderr: int = subprocess.DEVNULL,
+    ) -> subprocess.Popen[bytes]:
+        """Start Python in a sandbox of its own; to kill it ends everything in it.
+
+        Where it was made by a thread, the sandbox may end when that thread does.
+
+        Args:
+            argv: What Python is told to run.
+            modules: Dotted names of the parts of `dlcourse` that are seen: packages or single modules.
+            hidden: Folders that are not seen, wherever they lie.
+            stderr: Where the standard error goes: nowhere, unless somebody looks for a fault.
+
+        Returns:
+            The process, whose standard input and output are pipes.
+        """
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What keeps learners' code away from everything else on this machine.
+
+    Args:
+        words: What the reports say, or why there is none and how to get one.
+        backend: How to start sandboxes, or None where there is none.
+    """
+
+    words: str
+    backend: Backend | None
+
+
+Candidates = tuple[list[Backend], str]
+"""The back ends of one kind that are worth trying here; where there are none, why."""
+
+
+def _bubblewrap() -> Candidates:
+    import shutil
+
+    from dlcourse.grading.sandbox import users
+    from dlcourse.grading.sandbox.bubblewrap import Bubblewrap
+
+    program = shutil.which("bwrap")
+    if sys.platform != "linux" or program is None:
+        return [], "not installed" if sys.platform == "linux" else NOT_LINUX
+    return [Bubblewrap(program, own) for own in users.ways()], ""
+
+
+def _kernel() -> Candidates:
+    if sys.platform != "linux":
+        return [], NOT_LINUX
+    from dlcourse.grading.sandbox import users
+    from dlcourse.grading.sandbox.kernel import Namespaces
+
+    return [Namespaces(own) for own in users.ways()], ""
+
+
+def _landlock() -> Candidates:
+    if sys.platform != "linux":
+        return [], NOT_LINUX
+    from dlcourse.grading.sandbox import users
+    from dlcourse.grading.sandbox.landlock import Landlock
+
+    return [Landlock(own) for own in users.ways()], ""
+
+
+def _container() -> Candidates:
+    from dlcourse.grading.sandbox.container import configured
+
+    container, reason = configured()
+    return [container] if container else [], reason
+
+
+KINDS: dict[str, Callable[[], Candidates]] = {
+    "bubblewrap": _bubblewrap,
+    "kernel": _kernel,
+    "landlock": _landlock,
+    "container": _container,
+}
+"""The means by name, best first."""
+
+
+@cache
+def isolation(kind: str | None = None) -> Isolation:
+    """Find out which isolation works here, by starting a sandbox once.
+
+    Args:
+        kind: One of `KINDS` to use and no other; None: what the variable `DLCOURSE_ISOLATION` names, else the best.
+
+    Returns:
+        The isolation; where there is none, its words say what was tried and what to do.
+    """
+    kind = kind or os.environ.get(CHOICE) or None
+    if kind and kind not in KINDS:
+        return Isolation(f"none: {CHOICE} is {kind!r} and must be one of {', '.join(KINDS)}", None)
+    tried = []
+    for name in [kind] if kind else KINDS:
+        backends, reason = KINDS[name]()
+        for backend in backends:
+            reason = why_not(backend)
+            if not reason:
+                return Isolation(backend.words, backend)
+        tried.append(f"{name}: {reason}")
+    return Isolation(f"none: {REMEDY} ({'; '.join(tried)})", None)
+
+
+def unsafe() -> Isolation:
+    """Return what runs learners' code as plain processes, which can do whatever their user can."""
+    from dlcourse.grading.sandbox.plain import Plain
+
+    backend = Plain()
+    return Isolation(backend.words, backend)
+
+
+def why_not(backend: Backend) -> str:
+    """Start a sandbox once.
+
+    Args:
+        backend: What starts it.
+
+    Returns:
+        Why it does not start, or an empty string.
+    """
+    try:
+        process = backend.start(["-c", _TRIAL], modules=(), stderr=subprocess.PIPE)
+    except OSError as error:
+        return str(error)
+    try:
+        said = process.communicate(timeout=PATIENCE)[1]
+    except subprocess.TimeoutExpired:
+        return f"nothing happened in {PATIENCE} s"
+    finally:
+        process.kill()
+        process.communicate()
+    if process.returncode == 0:
+        return ""
+    lines = said.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
+    return lines[-1].removeprefix("bwrap: ").strip()

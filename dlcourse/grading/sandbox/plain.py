@@ -1,0 +1,64 @@
+"""No sandbox: plain processes, for those who say `--unsafe`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from dlcourse.grading.sandbox.confine import SHARED
+from dlcourse.grading.sandbox.process import Process, clear
+from dlcourse.grading.sandbox.stage import stage
+from dlcourse.grading.sandbox.view import variables
+
+_OF_WINDOWS = ("SYSTEMROOT", "COMSPEC", "PATHEXT", "WINDIR")
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Starts plain processes, which can read and change whatever their user can."""
+
+    words: str = field(default="none (--unsafe)", init=False)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        modules: Sequence[str],
+        hidden: Sequence[Path] = (),
+        stderr: int = subprocess.DEVNULL,
+    ) -> Process:
+        """Start Python; see `Backend`. What is hidden elsewhere is not hidden here."""
+        folder = Path(tempfile.mkdtemp(prefix="dlc-"))
+        package, home, temporary = folder / "package", folder / "learner", folder / "tmp"
+        stage(modules, package)
+        for path in (home, temporary):
+            path.mkdir()
+        inside = variables(
+            HOME=str(home),
+            TMPDIR=str(temporary),
+            PYTHONPATH=os.pathsep.join([str(package), variables()["PYTHONPATH"]]),
+            **{SHARED: "everything"},
+            **{name: os.environ[name] for name in _OF_WINDOWS if name in os.environ},
+        )
+        return Process(
+            [sys.executable, *argv],
+            variables=inside,
+            folder=home,
+            at_end=[partial(clear, folder)],
+            at_kill=_end_group,
+            new_session=True,
+            stderr=stderr,
+        )
+
+
+def _end_group(process: Process) -> None:
+    with suppress(OSError, AttributeError):  # Windows has no such groups
+        os.killpg(process.pid, signal.SIGKILL)

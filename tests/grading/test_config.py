@@ -1,0 +1,63 @@
+"""The one configuration of nbgrader, and what a class's notebooks are graded with."""
+
+from pathlib import Path
+
+import pytest
+
+from dlcourse.grading.book import earlier_modules
+from dlcourse.grading.config import configure, gradebook_url
+from dlcourse.grading.material import files_beside
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://ada:pw@host:5433/grades?sslmode=require", "postgresql+psycopg://ada:pw@host:5433/grades?sslmode=require"),
+        ("postgres://host/grades", "postgresql+psycopg://host/grades"),
+        ("postgresql+psycopg2://host/grades", "postgresql+psycopg2://host/grades"),
+        ("sqlite:////srv/grades.db", "sqlite:////srv/grades.db"),
+        ("sqlite:///grades.db", f"sqlite:///{Path.cwd() / 'grades.db'}"),
+    ],
+)  # fmt: skip
+def test_a_gradebooks_address_fits_every_sqlalchemy_and_every_folder(url, expected):
+    assert gradebook_url(url) == expected
+
+
+def test_the_gradebook_is_what_is_named_else_what_the_variable_names(tmp_path, monkeypatch):
+    monkeypatch.delenv("DLCOURSE_DB", raising=False)
+    assert "db_url" not in configure(tmp_path, ROOT).CourseDirectory
+    monkeypatch.setenv("DLCOURSE_DB", "postgresql://host/one")
+    assert configure(tmp_path, ROOT).CourseDirectory.db_url == "postgresql+psycopg://host/one"
+    named = configure(tmp_path, ROOT, db="postgresql://host/two")
+    assert named.CourseDirectory.db_url == "postgresql+psycopg://host/two"
+
+
+def test_no_kernel_is_among_the_steps_of_grading(tmp_path):
+    steps = configure(tmp_path, ROOT).Autograde
+    names = [step.__name__ for step in steps.sanitize_preprocessors + steps.autograde_preprocessors]
+    assert names[:2] == ["Rebuild", "Judge"]
+    assert "Execute" not in names
+
+
+def test_an_exercise_may_import_the_chapters_before_its_own_and_what_they_share():
+    assert earlier_modules(ROOT, "neurons/neuron") == ()
+    found = earlier_modules(ROOT, "neurons/network")
+    assert {"dlcourse.neurons.neuron", "dlcourse.neurons.activation", "dlcourse.neurons._expect"} <= set(
+        found
+    )
+    assert "dlcourse.neurons.network" not in found
+    assert earlier_modules(ROOT, "foreign/chapter") == ()
+
+
+def test_files_handed_out_are_taken_along_but_no_notebook_and_no_link(tmp_path):
+    folder = tmp_path / "release"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "table.csv").write_text("1")
+    (folder / "notes.txt").write_text("2")
+    (folder / "other.ipynb").write_text("{}")
+    (tmp_path / "secret").write_text("hunter2")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "folder").symlink_to(tmp_path)
+    assert files_beside(folder) == {"data/table.csv": b"1", "notes.txt": b"2"}
