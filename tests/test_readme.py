@@ -68,6 +68,8 @@ def clone(tmp_path):
     """A copy as a fresh clone would be, with the environment that is there already; the class in course/ is not in it."""
     if not (ROOT / ".venv" / "installed.sha256").is_file():
         pytest.skip("the environment was not made by make setup")
+    # Were it out of date, the copy would renew it, and point it at itself.
+    assert run("make setup").returncode == 0
     generated = shutil.ignore_patterns(
         "build", "course", ".venv", ".git", ".*_cache", "__pycache__", ".hypothesis"
     )

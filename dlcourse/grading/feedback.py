@@ -28,6 +28,7 @@ SECRET = "submission_secret.txt"
 """Where `nbgrader submit` writes the word by which a learner finds the feedback in the exchange."""
 
 _FORMULA = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<line>[^$\n]+?)\$", re.S)
+_SCHEME = re.compile(r"^[^\n]*BEGIN MARK SCHEME.*?(^[^\n]*END MARK SCHEME[^\n]*$|\Z)", re.M | re.S)
 # docutils writes the index of an accented letter, as in \hat{y}_i, below it instead of beside it.
 _ACCENTED = re.compile(
     r'<munderover>(<mi>\w+</mi>)(<m[in]>\w+</m[in]>)(<mo stretchy="false">[ˆ¯˜˙]</mo>)</munderover>'
@@ -134,15 +135,17 @@ class GetGradesGiven(GetGrades):  # type: ignore[misc, unused-ignore]
 
 
 class SpareHidden(NbGraderPreprocessor):
-    """Keeps of a hidden check's outputs only its report, which names the kind of mistake.
+    """Keeps of a hidden check's outputs only its report, which names the kind of mistake; drops a marking scheme.
 
     A traceback quotes the source of the check, and a `print` in the learner's function shows its inputs.
     """
 
     def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
-        """Replace the outputs of a graded cell that has a hidden region."""
+        """Replace the outputs of a graded cell that has a hidden region, and the text of a task that has one."""
         if cell.cell_type == "code" and graded(cell) and "BEGIN HIDDEN TESTS" in cell.source:
             cell.outputs = [_spared(output) for output in cell.outputs if _counts(output)]
+        if cell.metadata.get("nbgrader", {}).get("task"):
+            cell.source = _SCHEME.sub("", cell.source)
         return cell, resources
 
 

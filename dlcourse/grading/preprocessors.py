@@ -77,15 +77,18 @@ def fill(notebook: Notebook, outcome: Outcome, source: Notebook) -> None:
     Args:
         notebook: The notebook that was executed; it is changed.
         outcome: What came of it.
-        source: The instructor's version, whose checks replace the released ones: the instructor sees what was checked.
+        source: The instructor's version, whose checks and tasks replace the released ones: the instructor sees what was
+            checked, and the marking scheme.
 
     Raises:
         GradingError: nbgrader would read other points from the notebook than the outcome gives.
     """
-    tests = {grade_id(cell): cell.source for cell in source.cells if _is_test(cell)}
+    shown = {grade_id(cell): cell.source for cell in source.cells if _is_test(cell) or _is_task(cell)}
     judged = {cell.index: cell for cell in outcome.cells}
     count = 0
     for index, cell in enumerate(notebook.cells):
+        if _is_task(cell):
+            cell.source = shown.get(grade_id(cell), cell.source)
         if cell.cell_type != "code":
             continue
         found = judged.get(index)
@@ -95,7 +98,7 @@ def fill(notebook: Notebook, outcome: Outcome, source: Notebook) -> None:
             cell.outputs = [_output(data, count) for data in found.outputs]
         if not _is_test(cell):
             continue
-        cell.source = tests.get(grade_id(cell), cell.source)
+        cell.source = shown.get(grade_id(cell), cell.source)
         points = _read_points(cell, found)
         # A test cell without outputs has passed, as far as nbgrader knows.
         if found is None or found.points is None or points is None or abs(points - found.points) > 1e-6:
@@ -131,3 +134,7 @@ def _output(data: dict[str, Any], count: int) -> Any:
 
 def _is_test(cell: Any) -> bool:
     return cell.cell_type == "code" and graded(cell) and not cell.metadata["nbgrader"]["solution"]
+
+
+def _is_task(cell: Any) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("task"))

@@ -322,6 +322,7 @@ def _observe_elsewhere(source, name, cases, reply):
     reply.put((observe(space[name], cases), "dlcourse.neurons.neuron" in sys.modules))
 
 
+@pytest.mark.slow
 def test_a_declaration_read_from_a_cell_is_judged_without_running_the_answer_here():
     """The learner's function runs in another process, which gets inputs and gives data, and knows no answer."""
     cells = [

@@ -197,9 +197,12 @@ def by_hand(course, learner):
 
 
 def table_of(page):
-    """Return the rows that formgrader shows, without blanks at the end of a line."""
+    """Return the rows that formgrader shows."""
     page.wait_for_function("!document.querySelector('#main-table').textContent.includes('Loading')")
-    return [row.inner_text().split("\t") for row in page.locator("#main-table tr").all()]
+    return [
+        [text.strip() for text in row.locator("td").all_inner_texts()]
+        for row in page.locator("#main-table tr").all()
+    ]
 
 
 def fill(page, selector, value, kind):
@@ -237,6 +240,7 @@ def test_a_person_grades_in_formgrader(course, hand_in, formgrader):
     page = open_submission(formgrader, "ada")
     assert page.locator(".score.needs_manual_grade").count() == 3
     assert page.locator("#add_check").get_attribute("placeholder") == "2"
+    assert page.get_by_text("One point for an idea.").count() == 1, "the grader needs the marking scheme"
     fill(page, "#why", "2", "grade")
     fill(page, "#why-comment", "Say *why* it holds for **all** numbers.", "comment")
     fill(page, "#plot", "2", "grade")
@@ -257,6 +261,8 @@ def test_a_person_grades_in_formgrader(course, hand_in, formgrader):
         rows = {row["learner"]: (row["points"], row["needs_a_look"]) for row in csv.DictReader(file)}
     assert rows == {"ada": ("10", ""), "bela": ("1", "yes")}
     pages = {path.parts[-3]: path for path in course.feedback("sums")}
+    assert "One point for an idea." not in pages["ada"].read_text(encoding="utf-8")
+    assert pages["bela"].read_text(encoding="utf-8").count("not graded yet, of") == 6
     page.goto(pages["ada"].as_uri())
     assert page.get_by_role("heading", level=1).first.inner_text() == "adding: 10 of 14 points"
     comments = page.locator(".comment p").all_inner_texts()
@@ -510,5 +516,8 @@ def test_ctrl_c_in_the_terminal_loses_nothing(course, hand_in):
     assert 0 < len(list(receipts.glob("*.json"))) < count
     assert set(points(course.grades("sums")).values()) == {5}
 
-    assert points(course.grade("sums")) == {f"learner{number}": 5 for number in range(count)}
+    subprocess.run(
+        command, cwd=course.root, env=environment(course.root), check=True, capture_output=True, timeout=120
+    )
+    assert points(course.grades("sums")) == {f"learner{number}": 5 for number in range(count)}
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

@@ -325,3 +325,89 @@ def test_a_check_counts_in_its_place_too(undone):
     assert [cell.points for cell in outcome.cells] == [None, 1, 1, None]
     outcome = ran(code("def double(a): return 0"), check(DOUBLE), code("def double(a): return 2 * a"))
     assert outcome.points == 1
+
+
+def test_an_array_changed_in_place_and_a_generator_come_back(monkeypatch):
+    module = sys.modules["engine_reference"]
+
+    def step(w, d_w):
+        w -= 0.5 * d_w
+
+    def count(n):
+        while True:
+            n += 1
+            yield n
+
+    monkeypatch.setattr(module, "step", step, raising=False)
+    monkeypatch.setattr(module, "count", count, raising=False)
+    in_place = (
+        'run_checks(Check("step", "steps", against="engine_reference.step", '
+        "on=[given([1.0, 2.0], [2.0, 2.0], then=[argument(0)])]))"
+    )
+    endless = 'run_checks(Check("count", "counts", against="engine_reference.count", on=[given(3, then=[take(4)])]))'
+    right = code("def step(w, d_w): w -= d_w / 2\ndef count(n):\n    while True:\n        yield (n := n + 1)")
+    wrong = code("def step(w, d_w): return w - d_w / 2\ndef count(n): return [n + 1, n + 2, n + 3]")
+    cells = (check(in_place, name="step"), check(endless, name="count"))
+    assert [cell.points for cell in ran(right, *cells).cells] == [None, 1, 1]
+    assert [cell.points for cell in ran(wrong, *cells).cells] == [None, 0, 0]
+
+
+@pytest.mark.slow
+def test_torch_functions_and_modules_are_checked(monkeypatch):
+    torch = pytest.importorskip("torch")
+
+    class Halved(torch.nn.Module):
+        def __init__(self, n):
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.full((n,), 0.5))
+
+        def forward(self, x):
+            return x * self.w
+
+    module = sys.modules["engine_reference"]
+    monkeypatch.setattr(module, "Halved", Halved, raising=False)
+    monkeypatch.setattr(module, "rms", lambda x: x.square().mean().sqrt(), raising=False)
+    checks = (
+        check(
+            'run_checks(Check("rms", "is the root", against="engine_reference.rms", '
+            "on=[drawn(tensor(normal(3, 4)))]), hidden=True)",
+            name="rms",
+        ),
+        check(
+            'run_checks(Check("Halved", "halves", against="engine_reference.Halved", '
+            'on=[given(3, then=[call("forward", tensor([1.0, 2.0, 3.0])), read("w")])]))',
+            name="Halved",
+        ),
+    )
+    answer = """
+import torch
+def rms(x):
+    assert isinstance(x, torch.Tensor)
+    return (x ** 2).mean() ** 0.5
+class Halved(torch.nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.ones(n) / 2)
+    def forward(self, x):
+        return self.w * x
+"""
+    warm = {"warm": ("torch",), "limits": Limits()}
+    assert [cell.points for cell in ran(code(answer), *checks, seed=7, **warm).cells] == [None, 1, 1]
+    wrong = answer.replace("** 0.5", "").replace("/ 2", "/ 3")
+    assert [cell.points for cell in ran(code(wrong), *checks, seed=7, **warm).cells] == [None, 0, 0]
+    # Two threads of OpenMP do not survive a fork.
+    threads = "import torch\ntorch.set_num_threads(2)\n(torch.randn(900, 900) @ torch.randn(900, 900)).sum()"
+    cells = ran(code(threads), code(answer), *checks, seed=7, **warm).cells
+    assert [cell.points for cell in cells] == [None, None, 1, 1]
+
+
+def test_unsafe_runs_and_says_so(monkeypatch):
+    monkeypatch.setattr(sandbox, "isolation", lambda: sandbox.Isolation("none: not here", None))
+    engine.close()
+    cells = (JobCell(0, "", CODE, RIGHT), JobCell(1, "check", CHECKS, "", DOUBLE, 1.0))
+    job = Job("sums/adding", cells, limits=LOW).to_bytes()
+    outcome = Outcome.from_bytes(execute(job, unsafe=True))
+    engine.close()
+    assert outcome.points == 1
+    assert outcome.isolation == sandbox.unsafe().words
+    assert "--unsafe" in outcome.isolation

@@ -19,8 +19,18 @@ from dlcourse.neurons import neuron
 
 from . import grade as harness
 
-QUICK = ("honest", "stealing", "escaping", "trap")
-PATIENT = ("intake", "forging", "crashing", "exhausting", "leaving", "shortcuts")
+QUICK = ("trap",)
+PATIENT = (
+    "honest",
+    "stealing",
+    "escaping",
+    "intake",
+    "forging",
+    "crashing",
+    "exhausting",
+    "leaving",
+    "shortcuts",
+)
 """Files whose recipes are too many, or take too long, to be run after every change."""
 RECIPES = [
     pytest.param(
