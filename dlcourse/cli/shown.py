@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from dlcourse.grading.repeat import Repeated
 
 
+_MANY = 5
+"""What is said of more learners than this is said once."""
+
+
 def verdicts(notebook: Notebook, proof: Proof) -> tuple[list[RenderableType], bool]:
     """Show what the checks of a learner's notebook say.
 
@@ -72,9 +76,14 @@ def grade_table(table: GradeTable) -> Iterator[RenderableType]:
             Text(row.learner.label), *cells, Text(f"{row.points:g}", "bold"), Text(row.look, "yellow")
         )
     yield shown
+    common = Counter(remark for row in table.rows for remark in row.remarks + row.flags)
     for row in table.rows:
         for remark in row.remarks + row.flags:
-            yield Text.assemble((f"{row.learner.label}: ", "bold"), remark)
+            if common[remark] <= _MANY:
+                yield Text.assemble((f"{row.learner.label}: ", "bold"), remark)
+    for remark, count in common.items():
+        if count > _MANY:
+            yield Text.assemble((f"{count} of {len(table.rows)} learners: ", "bold"), remark)
     for note, count in Counter(note for row in table.rows for note in row.notes).items():
         yield Text(f"{note} ({count} of {len(table.rows)} learners)", "dim")
     yield Text.assemble("Isolation of the learners' code: ", (table.isolation, "yellow"))

@@ -1,7 +1,7 @@
 """Submissions come in from the exchange, the folder by which nbgrader hands work around on a JupyterHub.
 
 nbgrader's own `collect` decides whose work it is and which of several submissions counts. Only the copying is ours:
-learners can write links into the exchange, and nbgrader would follow them with the instructor's rights.
+learners can write links and settings into the exchange, and nbgrader would follow them with the instructor's rights.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from dlcourse.grading.archive import Budget, LeftOutError, opened
 from dlcourse.grading.collect import Collected
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.flags import shown
+from dlcourse.grading.records import open_api
 from dlcourse.grading.shelf import TIMESTAMP
+
+_KEPT = (TIMESTAMP, "submission_secret.txt")
+"""What nbgrader itself lays beside the notebooks. A learner's nbgrader_config.py would be run by formgrader."""
 
 
 def collect(root: Path, folder: Path, part: str) -> Collected:
@@ -34,7 +38,7 @@ def collect(root: Path, folder: Path, part: str) -> Collected:
     if sys.platform == "win32":
         raise GradingError("nbgrader has no exchange on Windows; name the folder or zip of submissions.")
     folder.mkdir(parents=True, exist_ok=True)
-    api = _open(root, folder)
+    api = open_api(folder, root)
     if api.exchange_missing:
         raise GradingError(
             f"There is no exchange folder {api.exchange_root} that you may write to; make it (mode 777), name "
@@ -58,20 +62,6 @@ def collect(root: Path, folder: Path, part: str) -> Collected:
     return Collected(count, len(new), tuple(left_out), tuple(line.rpartition("] ")[2] for line in warnings))
 
 
-def _open(root: Path, folder: Path) -> Any:
-    """Open nbgrader as its own commands do in the repository, on this class."""
-    from jupyter_core.application import JupyterApp
-    from nbgrader.apps import NbGrader, NbGraderAPI
-    from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Application
-
-    app = NbGrader()
-    JupyterApp.load_config_file(app)
-    Application.load_config_file(app, app.config_file_name, path=str(root))
-    app.config.CourseDirectory.root = str(folder)
-    return NbGraderAPI(coursedir=CourseDirectory(config=app.config), config=app.config)
-
-
 def _copy_plain_files(api: Any, left_out: list[str]) -> None:
     """Let nbgrader's own exchange copy plain files only; other exchanges do not copy from a shared folder."""
     from nbgrader.exchange.default import ExchangeCollect
@@ -84,6 +74,11 @@ def _copy_plain_files(api: Any, left_out: list[str]) -> None:
                     raise LeftOutError("a link to another place")
                 with opened(source) as items:
                     for item in items:
+                        if item.path.suffix != ".ipynb" and str(item.path) not in _KEPT:
+                            left_out.append(
+                                f"{shown(source.name)}, {shown(str(item.path))}: only notebooks are taken"
+                            )
+                            continue
                         target = Path(dest, item.path)
                         target.parent.mkdir(parents=True, exist_ok=True)
                         try:

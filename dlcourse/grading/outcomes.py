@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import dlcourse
-from dlcourse.grading.execution.jobs import Outcome
+from dlcourse.grading.execution.jobs import NOT_EXECUTED, Outcome
 
 
 class Outcomes:
@@ -57,6 +57,15 @@ class Outcomes:
         except (OSError, ValueError, KeyError, TypeError):  # missing, or damaged
             return None
         return raw
+
+    def holds(self, key: str) -> bool:
+        """Return whether there is an outcome that lasts: what could not be executed is tried again next time.
+
+        Args:
+            key: What `key` returned.
+        """
+        raw = self.find(key)
+        return raw is not None and Outcome.from_bytes(raw).isolation != NOT_EXECUTED
 
     def keep(self, key: str, outcome: bytes) -> None:
         """Keep an outcome, in place of an earlier one.

@@ -64,7 +64,8 @@ def test_a_link_does_not_bring_in_the_instructors_files(hub, submit, root, tmp_p
     folder = submit("eve")
     (folder / "adding.ipynb").unlink()
     os.symlink(secret, folder / "adding.ipynb")
-    os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "pipe.ipynb")
+    (folder / "nbgrader_config.py").write_text("raise SystemExit  # formgrader would run it")
     os.symlink(tmp_path, hub / "finn+sums+2026-11-20 10:00:00.000000 UTC+abc")
     submit("gil")
     taken = exchange.collect(root, tmp_path / "class", "sums")
@@ -73,7 +74,9 @@ def test_a_link_does_not_bring_in_the_instructors_files(hub, submit, root, tmp_p
     assert not any("the solution" in path.read_text() for path in submitted.rglob("*") if path.is_file())
     lines = "\n".join(taken.left_out)
     assert "'adding.ipynb': a link to another place" in lines
-    assert "'pipe': not a plain file" in lines
+    assert "'pipe.ipynb': not a plain file" in lines
+    assert "'nbgrader_config.py': only notebooks are taken" in lines
+    assert not list(submitted.rglob("nbgrader_config.py"))
     assert "'finn+sums" in lines
 
 

@@ -11,10 +11,11 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from multiprocessing.util import Finalize
 from typing import Any
 
-from dlcourse.checks import Check, Observation, Report, Verdict, declared, judge
+from dlcourse.checks import Case, Check, Observation, Report, Verdict, declared, judge
 from dlcourse.checks.judge import reference
 from dlcourse.checks.run import Declared
 from dlcourse.checks.shortcuts import refusal_in
@@ -25,8 +26,10 @@ from dlcourse.grading.execution import words
 from dlcourse.grading.execution.jobs import ASSERTS, CHECKS, CODE, CellOutcome, Job, JobCell, Outcome
 from dlcourse.grading.execution.session import LostError, Sandboxed, Session
 
-MOST_LOSSES = 3
+MOST_LOSSES = 5
 """How many sandboxes one submission may end."""
+_TOGETHER_SECONDS = 2.0
+"""How long all checks may take in one process before each gets its own."""
 _LONGEST = 2000
 _READABLE = 300_000
 _TYPED = ("EOFError", "StdinNotImplementedError")
@@ -69,7 +72,8 @@ class _Execution:
         self.cells_until = self.until - job.limits.notebook_seconds / 2
         self.losses = 0
         self.session: Session | None = None
-        self.worked: list[str] = []
+        self.worked: list[tuple[str, bool]] = []
+        self.passed: dict[int, Verdict] = {}
         self.errors: list[tuple[str, str]] = []
         self.notes: dict[str, None] = {}
         self.refused: dict[tuple[Any, ...], str] = {}
@@ -80,6 +84,7 @@ class _Execution:
         try:
             made = {cell.index: self._ran(cell) for cell in self.job.cells}
             for hidden in (False, True):
+                self._try_together(declarations, hidden)
                 for cell in self._checks(declarations, hidden):
                     made[cell.index] = self._reported(cell, declarations[cell.index])
             self._end()
@@ -98,6 +103,27 @@ class _Execution:
             for cell in self.job.cells
             if cell.role == CHECKS and any(call.hidden for call in declarations[cell.index]) == hidden
         ]
+
+    def _try_together(self, declarations: Mapping[int, Sequence[Declared]], hidden: bool) -> None:
+        """Ask all questions in one process, which is quick; what is not right then gets a process of its own."""
+        checks = [
+            check
+            for cell in self._checks(declarations, hidden)
+            for call in declarations[cell.index]
+            for check in call.checks
+            if not self._refused(check)
+        ]
+        seconds = min(_TOGETHER_SECONDS, self._seconds(self.job.limits.check_seconds, self.until) / 2)
+        if len(checks) < 2 or not seconds:
+            return
+        questions = [(check.name, check.cases(self.job.seed if hidden else None)) for check in checks]
+        for check, (_, cases), reply in zip(
+            checks, questions, self._ask(questions, seconds, {}), strict=True
+        ):
+            if "seen" in reply:
+                verdict = judge(check, cases, reply["seen"])
+                if verdict.passed:
+                    self.passed[id(check)] = verdict
 
     def _look_again(
         self, made: dict[int, CellOutcome], declarations: Mapping[int, Sequence[Declared]], hidden: bool
@@ -139,10 +165,8 @@ class _Execution:
     def _declarations(self) -> dict[int, list[Declared]]:
         cells = [cell for cell in self.job.cells if cell.role == CHECKS]
         try:
-            return {
-                cell.index: found
-                for cell, found in zip(cells, declared([cell.tests for cell in cells]), strict=True)
-            }
+            found = _declared(tuple(cell.tests for cell in cells))
+            return {cell.index: calls for cell, calls in zip(cells, found, strict=True)}
         except Exception as error:
             raise GradingError(
                 f"A test cell of {self.job.chapter} fails by itself, with {type(error).__name__}: {error}; mend the "
@@ -152,7 +176,7 @@ class _Execution:
     def _ran(self, cell: JobCell) -> CellOutcome:
         """Run a cell; of a cell of checks only the names that it defines stay."""
         seconds = self._seconds(self.job.limits.cell_seconds, self.cells_until)
-        reply = self._cell(cell.source, seconds) if seconds else {"state": "over"}
+        reply = self._cell(cell.source, seconds, quiet=cell.role == CHECKS) if seconds else {"state": "over"}
         outputs, error = _outputs(reply, self.job.limits.output)
         state = reply.get("state")
         if state:
@@ -186,6 +210,8 @@ class _Execution:
         refused = self._refused(check)
         if refused:
             return replace(failed, message=refused)
+        if id(check) in self.passed:
+            return self.passed[id(check)]
         verdict = self._judged(check, hidden, failed, {})
         if not verdict.passed and check.builds_on:
             instead = {name: reference(path) for name, path in check.builds_on.items()}
@@ -216,7 +242,7 @@ class _Execution:
         seconds = self._seconds(self.job.limits.check_seconds, self.until)
         reply: dict[str, Any] = {"state": "over"}
         if seconds:
-            reply = self._ask(check.name, cases, seconds, instead)
+            (reply,) = self._ask([(check.name, cases)], seconds, instead)
         if reply.get("missing"):
             return replace(failed, message=words.of_missing(check.name, self.errors))
         if "seen" not in reply:
@@ -229,20 +255,22 @@ class _Execution:
         left = until - time.monotonic()
         return min(limit, left) if left > 0.05 else 0.0
 
-    def _cell(self, source: str, seconds: float) -> dict[str, Any]:
+    def _cell(self, source: str, seconds: float, *, quiet: bool) -> dict[str, Any]:
         try:
-            reply = self._live().cell(source, seconds)
+            reply = self._live().cell(source, seconds, quiet=quiet)
         except LostError:
             return self._lost()
         if "state" not in reply:
-            self.worked.append(source)
+            self.worked.append((source, quiet))
         return reply
 
-    def _ask(self, name: str, cases: Any, seconds: float, instead: dict[str, Any]) -> dict[str, Any]:
+    def _ask(
+        self, questions: Sequence[tuple[str, Sequence[Case]]], seconds: float, instead: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         try:
-            return self._live().ask(name, cases, seconds, instead)
+            return self._live().ask(questions, seconds, instead)
         except LostError:
-            return self._lost()
+            return [self._lost()] * len(questions)
 
     def _lost(self) -> dict[str, Any]:
         self.losses += 1
@@ -262,8 +290,8 @@ class _Execution:
                 memory=self.job.limits.memory,
                 output=self.job.limits.output,
             )
-            for source in self.worked:
-                self.session.cell(source, self.job.limits.cell_seconds)
+            for source, quiet in self.worked:
+                self.session.cell(source, self.job.limits.cell_seconds, quiet=quiet)
         return self.session
 
     def _end(self) -> None:
@@ -282,6 +310,11 @@ class _Execution:
 
     def _note(self, sentence: str) -> None:
         self.notes[sentence] = None
+
+
+@lru_cache(maxsize=8)  # a class is graded on the same test cells
+def _declared(tests: tuple[str, ...]) -> list[list[Declared]]:
+    return declared(tests)
 
 
 _sandboxes: dict[tuple[tuple[str, ...], tuple[str, ...]], Sandboxed] = {}

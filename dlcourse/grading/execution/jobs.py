@@ -20,6 +20,9 @@ from dlcourse.grading.notebooks import Notebook, grade_id, graded
 CODE, CHECKS, ASSERTS = "code", "checks", "asserts"
 """What a cell is: the learner's own or a released one without points, checks that are declared, or any other test."""
 
+NOT_EXECUTED = "not executed"
+"""What stands in place of the isolation where a notebook could not be executed at all."""
+
 
 @dataclass(frozen=True)
 class Limits:

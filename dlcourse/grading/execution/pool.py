@@ -6,6 +6,7 @@ known, and the other workers keep their warm sandboxes.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -26,7 +27,7 @@ from typing import Any
 
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution.execute import close, execute
-from dlcourse.grading.execution.jobs import CODE, CellOutcome, Job, Outcome
+from dlcourse.grading.execution.jobs import CODE, NOT_EXECUTED, CellOutcome, Job, Outcome
 
 OnDone = Callable[[str, bytes], None]
 """Called with a job's name and its outcome, in the thread that called `run`; Ctrl-C does not cut it short."""
@@ -41,8 +42,6 @@ MEMORY = 4 * 2**30
 """Bytes that a worker may allocate for a job at most; half of the machine's memory if that is less."""
 KILLED = f"{ATTEMPTS} times the grader's process ended while it was at it, as happens where memory is short"
 """Why it is given up then."""
-NOT_EXECUTED = "not executed"
-"""What the outcome of a job that was given up has in the place of its isolation."""
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -261,6 +260,7 @@ class _Worker:
 def _begin(held: Connection) -> None:
     """Prepare a worker: it hears no Ctrl-C, and ends when the process that started it ends or lets go of the leash."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
     if sys.platform != "win32":
         os.setsid()  # the terminal's Ctrl-C does not reach the sandboxes either
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])

@@ -84,12 +84,13 @@ class Session:
         contents = {name: np.frombuffer(raw, np.uint8) for name, raw in files.items()}
         self._send({"files": contents, "memory": memory, "output": output})
 
-    def cell(self, source: str, seconds: float) -> dict[str, Any]:
+    def cell(self, source: str, seconds: float, *, quiet: bool = False) -> dict[str, Any]:
         """Run a cell.
 
         Args:
             source: Its text.
             seconds: How long it may run.
+            quiet: Whether it runs for the names that it defines only.
 
         Returns:
             `outputs` and `error`, or `state`: what went wrong with the process.
@@ -97,40 +98,43 @@ class Session:
         Raises:
             LostError: The sandbox does not answer.
         """
-        return self._wish({"do": "cell", "source": source, "seconds": seconds}, {})
+        return self._wish({"do": "cell", "source": source, "seconds": seconds, "quiet": quiet}, {})
 
     def ask(
-        self, name: str, cases: Sequence[Case], seconds: float, instead: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Call the learner's function on inputs.
+        self,
+        questions: Sequence[tuple[str, Sequence[Case]]],
+        seconds: float,
+        instead: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Call the learner's functions on inputs, all of them in one process.
 
         Args:
-            name: Its name.
-            cases: The inputs.
+            questions: A name and its inputs each.
             seconds: How long all calls may take together.
             instead: Functions that stand in for other names of the learner's; they are called here.
 
         Returns:
-            `seen`, a list of observations; or `missing`; or `state`.
+            For each question `seen`, a list of observations; or `missing`; or `state`.
 
         Raises:
             LostError: The sandbox does not answer.
         """
         outside: dict[int, Any] = {}
-        sent = [
-            {
-                "args": case.args,
-                "then": [(step.kind, step.name, step.args) for step in case.then],
-                "raises": case.raises,
-            }
-            for case in cases
-        ]
-        wish = {"do": "ask", "name": name, "cases": sent, "seconds": seconds, "instead": dict(instead or {})}
+        sent = [{"name": name, "cases": [_sent(case) for case in cases]} for name, cases in questions]
+        wish = {"do": "ask", "questions": sent, "seconds": seconds, "instead": dict(instead or {})}
         reply = self._wish(wish, outside)
-        if "seen" in reply:
-            seen = _observations(reply["seen"])
-            return {"seen": seen} if len(seen) == len(cases) else {"state": "unreadable"}
-        return reply
+        answers = reply.get("answers")
+        if not isinstance(answers, list) or len(answers) != len(questions):
+            reply = reply if "state" in reply else {"state": "unreadable"}
+            return [reply for _ in questions]
+        made: list[dict[str, Any]] = []
+        for answer, (_, cases) in zip(answers, questions, strict=True):
+            seen = _observations(answer)
+            if answer is None:
+                made.append({"missing": True})
+            else:
+                made.append({"seen": seen} if len(seen) == len(cases) else {"state": "unreadable"})
+        return made
 
     def end(self) -> None:
         """Say that this was all, and wait until the sandbox is ready for the next submission.
@@ -187,6 +191,11 @@ class Session:
             except (ChannelError, TimeoutError) as error:
                 raise LostError(str(error)) from error
         return answer if isinstance(answer, dict) else {}
+
+
+def _sent(case: Case) -> dict[str, Any]:
+    steps = [(step.kind, step.name, step.args) for step in case.then]
+    return {"args": case.args, "then": steps, "raises": case.raises}
 
 
 def _is_late(answer: Any, turn: int) -> bool:

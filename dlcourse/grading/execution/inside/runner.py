@@ -64,7 +64,7 @@ def run(channel: Channel, setting: Mapping[str, Any], shell: Shell) -> None:
                 continue
             wish = decode(payload, inputs=_Outside)
             if wish["do"] == "cell":
-                outputs, error = shell.run(wish["source"], setting["output"])
+                outputs, error = shell.run(wish["source"], setting["output"], quiet=wish["quiet"])
                 for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
                     signal.setitimer(timer, 0)
                 channel.send(REPLY, encode({"turn": wish["turn"], "outputs": outputs, "error": error}))
@@ -162,29 +162,33 @@ def _threads() -> int:
 
 
 def _answer(channel: Channel, payload: bytes, shell: Shell) -> bytes:
-    """Observe the learner's function in a process that nobody can trust afterwards."""
+    """Observe the learner's functions in a process that nobody can trust afterwards."""
     wish = decode(payload, inputs=lambda number: _Outside(number, channel))
     names: dict[str, Any] = shell.user_ns
-    if wish["name"] not in names:
-        return encode({"turn": wish["turn"], "missing": True})
-    target = names[wish["name"]]
-    scope = getattr(target, "__globals__", names)
-    for name, instead in wish["instead"].items():
-        scope[name] = names[name] = instead
-    return _encoded(wish["turn"], observe(target, [_case(case) for case in wish["cases"]]))
+    answers: list[list[Observation] | None] = []
+    for question in wish["questions"]:
+        if question["name"] not in names:
+            answers.append(None)
+            continue
+        target = names[question["name"]]
+        scope = getattr(target, "__globals__", names)
+        for name, instead in wish["instead"].items():
+            scope[name] = names[name] = instead
+        answers.append(observe(target, [_case(case) for case in question["cases"]]))
+    return _encoded(wish["turn"], answers)
 
 
 def _case(sent: Mapping[str, Any]) -> Case:
     return Case(sent["args"], tuple(Step(*step) for step in sent["then"]), sent["raises"])
 
 
-def _encoded(turn: int, seen: list[Observation]) -> bytes:
-    """Write observations; where a value is too large, that is said in its place."""
+def _encoded(turn: int, answers: list[list[Observation] | None]) -> bytes:
+    """Write observations, None where there is no such name; where a value is too large, that is said in its place."""
     try:
-        return encode({"turn": turn, "seen": [_data(one) for one in seen]})
+        return encode({"turn": turn, "answers": [seen and [*map(_data, seen)] for seen in answers]})
     except CodecError as error:
-        said = Observation(error="NotDataError", message=f"the result cannot be read: {error}")
-        return encode({"turn": turn, "seen": [_data(said) for _ in seen]})
+        said = _data(Observation(error="NotDataError", message=f"the result cannot be read: {error}"))
+        return encode({"turn": turn, "answers": [seen and [said] * len(seen) for seen in answers]})
 
 
 def _data(seen: Observation) -> dict[str, Any]:

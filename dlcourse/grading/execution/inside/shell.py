@@ -126,21 +126,32 @@ class Shell(InteractiveShell):
             message = ""
         self.kept.fail(name, message, [str(line) for line in stb])
 
-    def run(self, source: str, limit: int) -> tuple[list[dict[str, Any]], str]:
+    def run(self, source: str, limit: int, *, quiet: bool = False) -> tuple[list[dict[str, Any]], str]:
         """Run a cell.
 
         Args:
             source: Its text.
             limit: Characters of text to keep.
+            quiet: Whether it is plain Python that runs for the names that it defines, and shows nothing.
 
         Returns:
             What it shows, and the name of the exception that ended it, or an empty string.
         """
-        self.kept = kept = Kept(limit)
+        self.kept = kept = Kept(0 if quiet else limit)
         with redirect_stdout(_Stream(kept, "stdout")), redirect_stderr(_Stream(kept, "stderr")):
+            if quiet:
+                return [], _error(source, self.user_ns)
             result = self.run_cell(source, store_history=True)
         error = result.error_before_exec or result.error_in_exec
         return kept.taken(), type(error).__name__ if error is not None else ""
+
+
+def _error(source: str, names: dict[str, Any]) -> str:
+    try:
+        exec(compile(source, "<checks>", "exec"), names)
+    except Exception as error:
+        return type(error).__name__
+    return ""
 
 
 def make_shell() -> Shell:
