@@ -27,6 +27,9 @@ from dlcourse.grading.recording import Recorder
 from dlcourse.grading.records import Standing, open_once, standings
 from dlcourse.grading.runners import Run
 
+KEPT = 100
+"""Learners whose notebooks stay in memory until they are recorded; the others' are taken in once more."""
+
 
 class _Jobs(Mapping[str, bytes]):
     """The jobs of a class, on disk: those of a large class do not fit into memory."""
@@ -104,6 +107,7 @@ def grade_class(
         jobs = _Jobs(opened.enter_context(tempfile.TemporaryFile()))
         learner_of: dict[str, str] = {}
         waiting: dict[str, set[str]] = {}
+        kept: dict[str, Sequence[Taken]] = {}
         executed: Counter[str] = Counter()
         for learner in learners:
             work = take(learner)
@@ -117,6 +121,8 @@ def grade_class(
                 learner_of[key] = learner
             if missing:
                 waiting[learner] = set(missing)
+                if len(kept) < KEPT:
+                    kept[learner] = work
             else:
                 record(learner, work, 0)
 
@@ -131,8 +137,8 @@ def grade_class(
                 on_notebook(done, learner)
                 return
             del waiting[learner]
-            # Taken in once more: the notebooks of a large class do not fit into memory.
-            record(learner, take(learner), executed.pop(learner))
+            work = kept.pop(learner, None) or take(learner)
+            record(learner, work, executed.pop(learner))
 
         if jobs:
             run(jobs, on_done)

@@ -58,6 +58,8 @@ def nest(folders: Sequence[str] = SCRATCH, size: int = LIMITS.scratch, files: in
         scratch(folder, size, files)
         for path, there in kept:
             _show_again(path, there)
+        for path, _ in kept:
+            _lock_above(path, folder)
     os.chdir(here)
 
 
@@ -81,6 +83,15 @@ def _show_again(path: str, there: int) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
     calls.mount(source, path, None, calls.MS_BIND | calls.MS_REC)
     os.close(there)
+
+
+def _lock_above(path: str, folder: str) -> None:
+    """Take away the right to write from the folders between a mount and the folder that was made anew."""
+    above = os.path.dirname(path)
+    while above != folder:
+        with suppress(OSError):  # it belongs to another mount, which is read-only
+            os.chmod(above, 0o555)
+        above = os.path.dirname(above)
 
 
 def map_user(inside: int, outside: int, group_inside: int, group_outside: int) -> None:

@@ -63,7 +63,9 @@ print(first, locked(look) if NESTS else "")
 
 def test_the_next_submission_finds_nothing_of_the_last(way):
     seen = way.run(FRESH).split("\n")
-    assert seen[: 2 if way.nests else 1] == (["[] [] [] 1", "0 0"] if way.nests else ["0 "])
+    here = Path(__file__)
+    above = [here.parts[2]] if here.is_relative_to("/tmp") else []  # the package itself is seen
+    assert seen[: 2 if way.nests else 1] == ([f"[] {above} [] 1", "0 0"] if way.nests else ["0 "])
 
 
 REFUSED = """
