@@ -61,6 +61,7 @@ def test_steps_out_of_order_are_said(course):
         course.export("csv", course.folder / "grades.csv")
 
 
+@pytest.mark.slow
 def test_release_makes_clean_notebooks_and_can_be_repeated(course, hand_in, text):
     (path,) = course.release("sums")
     assert "return a + b" not in path.read_text(encoding="utf-8")
@@ -79,6 +80,7 @@ def test_release_makes_clean_notebooks_and_can_be_repeated(course, hand_in, text
     assert "Adding numbers" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_release_refuses_a_leak_and_takes_the_notebook_back(course, text):
     leaky = text.replace("# Adding", "# Adding\n\n    return a + b")
     (course.root / "exercises" / "sums" / "adding.md").write_text(leaky, encoding="utf-8")
@@ -87,6 +89,7 @@ def test_release_refuses_a_leak_and_takes_the_notebook_back(course, text):
     assert not (course.folder / "release" / "sums").exists()
 
 
+@pytest.mark.slow
 def test_release_does_not_overwrite_a_source_edited_by_hand(course):
     course.release("sums")
     path = course.folder / "source" / "sums" / "adding.ipynb"

@@ -6,8 +6,6 @@ in a sandbox that this process starts, keeps warm, and uses for one submission a
 
 from __future__ import annotations
 
-import math
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +22,7 @@ from dlcourse.grading.bindings import bindings
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution import words
 from dlcourse.grading.execution.jobs import ASSERTS, CHECKS, CODE, CellOutcome, Job, JobCell, Outcome
+from dlcourse.grading.execution.outputs import Shown, calm, failure, points_of
 from dlcourse.grading.execution.session import LostError, Sandboxed, Session
 
 MOST_LOSSES = 5
@@ -77,6 +76,7 @@ class _Execution:
         self.errors: list[tuple[str, str]] = []
         self.notes: dict[str, None] = {}
         self.refused: dict[tuple[Any, ...], str] = {}
+        self.shown = Shown(job.limits.output)
 
     def run(self) -> Outcome:
         """Run the cells, then the checks: visible ones first, since what they show must not come from hidden inputs."""
@@ -177,23 +177,23 @@ class _Execution:
         """Run a cell; of a cell of checks only the names that it defines stay."""
         seconds = self._seconds(self.job.limits.cell_seconds, self.cells_until)
         reply = self._cell(cell.source, seconds, quiet=cell.role == CHECKS) if seconds else {"state": "over"}
-        outputs, error = _outputs(reply, self.job.limits.output)
+        outputs, error = self.shown.read(reply)
         state = reply.get("state")
         if state:
             error, sentence = words.of_cell(str(state), seconds)
-            outputs = [_failure(error, sentence)]
+            outputs = [failure(error, sentence)]
             self._note("A cell had to be stopped, or ended its process: see its output.")
         elif error == "KeyboardInterrupt":
             error, sentence = words.of_cell("slow", seconds)
-            outputs = [*outputs[:-1], _failure(error, sentence)]
+            outputs = [*outputs[:-1], failure(error, sentence)]
         elif error in _TYPED and "input" in cell.source:
-            outputs = [*outputs[:-1], _failure(error, words.INPUT)]
+            outputs = [*outputs[:-1], failure(error, words.INPUT)]
         self.errors.append((cell.source, error))
         if cell.role == CHECKS:
             return CellOutcome(cell.index)
         if cell.role == ASSERTS:
-            outputs = [_calm(output) for output in outputs]
-            return CellOutcome(cell.index, tuple(outputs), _points(outputs, cell.points))
+            outputs = [calm(output) for output in outputs]
+            return CellOutcome(cell.index, tuple(outputs), points_of(outputs, cell.points))
         return CellOutcome(cell.index, tuple(outputs))
 
     def _reported(self, cell: JobCell, calls: Sequence[Declared]) -> CellOutcome:
@@ -362,82 +362,3 @@ def _cut(text: str) -> str:
 
 def _worded(seen: Observation) -> Observation:
     return replace(seen, message=words.INPUT) if seen.error in _TYPED else seen
-
-
-def _outputs(reply: dict[str, Any], limit: int) -> tuple[list[dict[str, Any]], str]:
-    """Read what a cell showed, up to the limit; what has not the form of an output is left out."""
-    error = reply.get("error", "")
-    made, left = [], limit + _SAID
-    listed = reply.get("outputs")
-    for output in listed[:_MOST_OUTPUTS] if isinstance(listed, list) else ():
-        clean = _output(output, left) if isinstance(output, dict) else None
-        if clean is not None:
-            made.append(clean)
-            left = max(0, left - len(str(clean)))
-    return made, error[:_SAID] if isinstance(error, str) else ""
-
-
-def _output(output: dict[str, Any], left: int) -> dict[str, Any] | None:
-    kind = output.get("output_type")
-    if kind == "stream" and isinstance(output.get("text"), str):
-        name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return {"output_type": "stream", "name": name, "text": output["text"][:left]}
-    if kind in ("execute_result", "display_data") and isinstance(output.get("data"), dict):
-        data = {
-            mime: text for mime, text in output["data"].items() if mime in _PICTURES and _is_picture(text)
-        }
-        if isinstance(output["data"].get("text/plain"), str):
-            data["text/plain"] = output["data"]["text/plain"][:left]
-        if not data:
-            return None
-        counted = {"execution_count": None} if kind == "execute_result" else {}
-        return {"output_type": kind, "data": data, "metadata": {}} | counted
-    if kind == "error":
-        lines = output.get("traceback")
-        trace = (
-            [line[:left] for line in lines[:100] if isinstance(line, str)] if isinstance(lines, list) else []
-        )
-        name, sentence = (str(output.get(key, ""))[:_LONGEST] for key in ("ename", "evalue"))
-        return _failure(name, sentence, trace if sum(map(len, trace)) <= left else ())
-    return None
-
-
-def _is_picture(text: Any) -> bool:
-    """Tell whether this is nothing but letters of base64: a page writes it as it stands."""
-    return isinstance(text, str) and len(text) <= _LARGEST_PICTURE and bool(_BASE64.fullmatch(text))
-
-
-_BASE64 = re.compile(r"[A-Za-z0-9+/=\n]+")
-_LARGEST_PICTURE = 4 * 2**20
-_MOST_OUTPUTS = 200
-_PICTURES = ("image/png", "image/jpeg")
-_SAID = 200
-"""Characters beyond the limit, for saying that there was more."""
-
-
-def _failure(name: str, sentence: str, trace: Sequence[str] = ()) -> dict[str, Any]:
-    return {
-        "output_type": "error",
-        "ename": name,
-        "evalue": sentence,
-        "traceback": list(trace) or [f"{name}: {sentence}"],
-    }
-
-
-def _calm(output: dict[str, Any]) -> dict[str, Any]:
-    """Return an output of a test cell: a warning is no failure, as it would be for nbgrader."""
-    return output | {"name": "stdout"} if output["output_type"] == "stream" else output
-
-
-def _points(outputs: Sequence[dict[str, Any]], total: float) -> float:
-    """Apply nbgrader's rule: an error is 0, a bare number is partial credit, all else is full."""
-    for output in outputs:
-        if output["output_type"] == "error":
-            return 0.0
-        if output["output_type"] == "execute_result":
-            try:
-                points = float(output["data"].get("text/plain", "full"))
-            except ValueError:
-                return total
-            return min(max(points, 0.0), total) if math.isfinite(points) else 0.0
-    return total

@@ -300,6 +300,7 @@ def test_without_a_sandbox_nothing_runs_unless_that_is_said(monkeypatch):
         execute(job)
 
 
+@pytest.mark.slow
 def test_a_learner_s_threads_do_not_stop_the_checks():
     started = (
         "import threading, time\nfor _ in range(3): threading.Thread(target=time.sleep, args=(60,)).start()"
@@ -401,6 +402,7 @@ class Halved(torch.nn.Module):
     assert [cell.points for cell in cells] == [None, None, 1, 1]
 
 
+@pytest.mark.slow
 def test_unsafe_runs_and_says_so(monkeypatch):
     monkeypatch.setattr(sandbox, "isolation", lambda: sandbox.Isolation("none: not here", None))
     engine.close()
