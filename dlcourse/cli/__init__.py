@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: Always, with the exit status.
     """
     # jsonschema would compile a grammar of web addresses on import, for over a second; no command checks an address.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: not to be found
     try:
         from dlcourse.cli.app import app
     except ModuleNotFoundError as error:

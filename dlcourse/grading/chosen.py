@@ -118,7 +118,7 @@ def with_zips_opened(items: Sequence[Item], budget: Budget, stack: ExitStack) ->
             result.append(item)
             continue
         try:
-            file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+            file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  (the stack closes it)
             item.copy(file, budget)
             file.flush()
             inner = stack.enter_context(opened_zip(file))

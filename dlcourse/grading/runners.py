@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
+from dlcourse.grading.errors import GradingError
+
 Run = Callable[[Mapping[str, bytes], Callable[[str, bytes], None]], None]
 """Executes jobs and calls back with each outcome, in this thread."""
 
@@ -19,18 +21,24 @@ def runner(*, dask: str | None, workers: int | None, unsafe: bool) -> Run:
 
     Returns:
         A function of jobs and of what is called with each outcome.
+
+    Raises:
+        GradingError: Both a cluster and a number of processes are asked for.
     """
+    if dask and workers:
+        raise GradingError(
+            "A cluster has its own workers, and all of them are used: leave out --workers, or leave out --dask."
+        )
 
     def run(jobs: Mapping[str, bytes], on_done: Callable[[str, bytes], None]) -> None:
-        count = workers or _processes()
         if dask:
             from dlcourse.grading.execution import cluster
 
-            cluster.run(jobs, address=dask, workers=count, unsafe=unsafe, on_done=on_done)
+            cluster.run(jobs, address=dask, unsafe=unsafe, on_done=on_done)
         else:
             from dlcourse.grading.execution import pool
 
-            pool.run(jobs, workers=count, unsafe=unsafe, on_done=on_done)
+            pool.run(jobs, workers=workers or _processes(), unsafe=unsafe, on_done=on_done)
 
     return run
 

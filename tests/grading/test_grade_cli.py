@@ -37,6 +37,13 @@ def run(course, executed, monkeypatch, capfd):
     return call
 
 
+def test_a_cluster_has_its_own_workers(run, hand_in):
+    hand_in("ada")
+    status, _, said = run("grade", "sums", "--dask", "tcp://127.0.0.1:1", "--workers", 2)
+    assert status == 1
+    assert "leave out --workers, or leave out --dask" in said
+
+
 def test_grading_says_what_it_did_and_how_it_was_isolated(run, hand_in):
     hand_in("ada")
     hand_in("bela", add=MINUS)

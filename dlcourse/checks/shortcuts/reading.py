@@ -232,7 +232,7 @@ class Reader(ast.NodeVisitor):
         elif not node.level:
             self._note(frozenset(f"{node.module}.{alias.name}" for alias in node.names))
 
-    visit_Import = visit_ImportFrom = _visit_import  # noqa: N815
+    visit_Import = visit_ImportFrom = _visit_import  # noqa: N815  (ast's names)
 
     def _visit_text(self, node: ast.expr) -> None:
         text = folded(node)
@@ -241,7 +241,7 @@ class Reader(ast.NodeVisitor):
         else:
             self.uses.strings.append(text)
 
-    visit_Constant = visit_BinOp = visit_JoinedStr = visit_Subscript = _visit_text  # noqa: N815
+    visit_Constant = visit_BinOp = visit_JoinedStr = visit_Subscript = _visit_text  # noqa: N815  (ast's names)
 
     def _visit_assignment(self, node: ast.Assign | ast.AnnAssign) -> None:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
@@ -251,7 +251,7 @@ class Reader(ast.NodeVisitor):
         if node.value is not None:
             self.visit(node.value)
 
-    visit_Assign = visit_AnnAssign = _visit_assignment  # noqa: N815
+    visit_Assign = visit_AnnAssign = _visit_assignment  # noqa: N815  (ast's names)
 
     def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for part in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults):
@@ -266,7 +266,7 @@ class Reader(ast.NodeVisitor):
         found = [b for b in (*self._defaults(node.args), *bindings(node.body)) if b.name not in outer]
         self._enter(_Frame(found), *node.body)
 
-    visit_FunctionDef = visit_AsyncFunctionDef = _visit_function  # noqa: N815
+    visit_FunctionDef = visit_AsyncFunctionDef = _visit_function  # noqa: N815  (ast's names)
 
     def _defaults(self, node: ast.arguments) -> list[Binding]:
         """Return the parameters with what their defaults stand for outside, where the names may mean something else."""

@@ -46,13 +46,12 @@ _TLS = (
 _one_at_a_time = threading.Lock()
 
 
-def run(jobs: Mapping[str, bytes], *, address: str, workers: int, unsafe: bool, on_done: OnDone) -> None:
+def run(jobs: Mapping[str, bytes], *, address: str, unsafe: bool, on_done: OnDone) -> None:
     """Execute jobs on a cluster, those of one chapter after each other, and hand over each outcome once.
 
     Args:
         jobs: What to execute, by name.
         address: The scheduler's address, as `dask scheduler` prints it.
-        workers: Taken as `pool.run` takes it; a cluster has its own number of workers, and all are used.
         unsafe: Whether workers without a sandbox may run learners' code.
         on_done: Told of each outcome.
 

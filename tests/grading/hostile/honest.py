@@ -294,7 +294,7 @@ RECIPES = [
         first="import numpy as np\nnp.set_printoptions(precision=1, suppress=True, threshold=2)",
     ),
     _honest(
-        "changes the folder", first="import os\nos.makedirs('/tmp/work/deep')\nos.chdir('/tmp/work/deep')"
+        "changes the folder", first="import os\nos.makedirs('/tmp/mine/deep')\nos.chdir('/tmp/mine/deep')"
     ),
     _honest(
         "writes and reads a file",

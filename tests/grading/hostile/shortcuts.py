@@ -26,7 +26,7 @@ def _softmax(name, code, told, **more):
 _READ = """
 import glob, os, re, sys
 text = ""
-folders = [*sys.path, os.path.dirname(os.path.dirname(np.__file__)), "/home/*", "/opt/*", "/work/*", "/usr/lib/python3*"]
+folders = [*sys.path, os.path.dirname(os.path.dirname(np.__file__)), "/home/*", "/*/*", "/usr/lib/python3*"]
 for path in [path for folder in folders for path in glob.glob(folder + "/dlcourse/neurons/neuron.py")]:
     text = open(path).read()
     print("FOUND", path)
