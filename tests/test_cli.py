@@ -20,6 +20,7 @@ from dlcourse.cli import doctor
 from dlcourse.cli.app import app
 from dlcourse.grading import notebooks, sandbox
 from dlcourse.grading.execution import pool
+from dlcourse.grading.execution.attempt import given_up
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "exercises" / "neurons" / "neuron.md"
@@ -336,10 +337,10 @@ def test_the_way_of_an_instructor(copy, run, learner_file):
 
 @pytest.mark.slow
 def test_the_sample_class_says_that_it_is_graded_without_a_sandbox(copy, run, monkeypatch):
-    def not_executed(jobs, *, workers, unsafe, on_done):
-        assert unsafe
+    def not_executed(jobs, on_done, *, crew):
+        assert crew.unsafe
         for name in jobs:
-            on_done(name, pool.given_up(jobs[name], "a test"))
+            on_done(name, given_up(jobs[name], "a test"))
 
     monkeypatch.setattr(sandbox, "isolation", lambda: sandbox.Isolation("none: a test", None))
     monkeypatch.setattr(pool, "run", not_executed)

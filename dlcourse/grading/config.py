@@ -72,6 +72,7 @@ def configure(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -
         SaveAutoGrades,
         AssignLatePenalties,
     ]
+    config.Exporter.optimistic_validation = True  # once at the end, not after each preprocessor
     config.GenerateFeedback.preprocessors = [
         feedback.GetGradesGiven,
         feedback.SpareHidden,  # before ClearHiddenTests, which takes away what marks a hidden check

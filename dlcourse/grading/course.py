@@ -175,17 +175,21 @@ class Course:
                 on_progress(done, len(chosen) * len(chapters), name)
 
         on_notebook(0, "")
-        grade_class(
-            records.open_api(self.folder, self.root, db=self.db, unsafe=unsafe),
-            self.material,
-            part,
-            chapters,
-            chosen,
-            run=runner(dask=dask, workers=workers, unsafe=unsafe),
-            unsafe=unsafe,
-            afresh=afresh,
-            on_notebook=on_notebook,
-        )
+        receipts = Receipts(self.folder, self.material.secret)
+        likely = [name for name in chosen if afresh or not receipts.path(part, name).exists()]
+        expected = len(likely) * len(chapters)
+        with runner(dask=dask, workers=workers, unsafe=unsafe, expected=expected) as run:
+            grade_class(
+                records.open_api(self.folder, self.root, db=self.db, unsafe=unsafe),
+                self.material,
+                part,
+                chapters,
+                chosen,
+                run=run,
+                unsafe=unsafe,
+                afresh=afresh,
+                on_notebook=on_notebook,
+            )
         return self.grades(part)
 
     def repeat(self, receipt: Path, *, unsafe: bool = False) -> list[Repeated]:

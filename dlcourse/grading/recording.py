@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.api import InvalidEntry, MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import BaseConverter
+from nbgrader.utils import capture_log, temp_attrs
 from sqlalchemy.exc import IntegrityError
 
 from dlcourse.grading import intake
@@ -18,11 +21,24 @@ from dlcourse.grading.errors import reason
 from dlcourse.grading.feedback import SECRET, read_secret
 from dlcourse.grading.material import Material, Taken
 from dlcourse.grading.outcomes import Outcomes, file_digest, versions
+from dlcourse.grading.preprocessors import Rebuild
 from dlcourse.grading.receipts import ChapterReceipt, Receipt, Receipts, chapter_receipt
 from dlcourse.grading.records import Book, Standing, standings
 
 STAGED = "staged"
 """The folder below the class's folder from which nbgrader grades: what intake made of the submissions."""
+
+
+class _Autograder(Autograde):
+    """nbgrader's autograder, which reads and writes each notebook once: intake has rebuilt it already."""
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        """Run both lists of preprocessors over a notebook in one go."""
+        self.exporter._preprocessors = []
+        for preprocessor in (*self.sanitize_preprocessors, *self.autograde_preprocessors):
+            if preprocessor is not Rebuild:
+                self.exporter.register_preprocessor(preprocessor)
+        BaseConverter.convert_single_notebook(self, notebook_filename)
 
 
 class Recorder:
@@ -134,11 +150,8 @@ class Recorder:
         for taken in work:
             if not taken.job:
                 continue
-            coursedir.notebook_id = taken.chapter
-            try:
-                result = self.api.autograde(part, learner)
-            finally:
-                coursedir.notebook_id = "*"
+            with temp_attrs(coursedir, assignment_id=part, student_id=learner, notebook_id=taken.chapter):
+                result = capture_log(_Autograder(coursedir=coursedir, parent=self.api, force=True))
             if result.get("error", "").rstrip().endswith("KeyboardInterrupt"):
                 raise KeyboardInterrupt
             if not result["success"]:

@@ -1,9 +1,11 @@
-"""What executes jobs: processes of this machine, or a cluster of machines."""
+"""Where learners' notebooks are executed: on this machine or on a cluster."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 
 from dlcourse.grading.errors import GradingError
 
@@ -11,15 +13,17 @@ Run = Callable[[Mapping[str, bytes], Callable[[str, bytes], None]], None]
 """Executes jobs and calls back with each outcome, in this thread."""
 
 
-def runner(*, dask: str | None, workers: int | None, unsafe: bool) -> Run:
-    """Return what executes jobs.
+@contextmanager
+def runner(*, dask: str | None, workers: int | None, unsafe: bool, expected: int) -> Iterator[Run]:
+    """Lend what executes jobs.
 
     Args:
-        dask: The address of a Dask cluster; None for this machine.
-        workers: How many processes execute; one a core by default.
+        dask: The address of a Dask cluster's scheduler, or None for this machine.
+        workers: How many processes; one a core by default.
         unsafe: Whether learners' code may run without a sandbox.
+        expected: How many jobs are likely to come: their processes start at once.
 
-    Returns:
+    Yields:
         A function of jobs and of what is called with each outcome.
 
     Raises:
@@ -29,18 +33,16 @@ def runner(*, dask: str | None, workers: int | None, unsafe: bool) -> Run:
         raise GradingError(
             "A cluster has its own workers, and all of them are used: leave out --workers, or leave out --dask."
         )
+    if dask:
+        from dlcourse.grading.execution import cluster
 
-    def run(jobs: Mapping[str, bytes], on_done: Callable[[str, bytes], None]) -> None:
-        if dask:
-            from dlcourse.grading.execution import cluster
+        yield partial(cluster.run, address=dask, unsafe=unsafe)
+        return
+    from dlcourse.grading.execution import pool
 
-            cluster.run(jobs, address=dask, unsafe=unsafe, on_done=on_done)
-        else:
-            from dlcourse.grading.execution import pool
-
-            pool.run(jobs, workers=workers or _processes(), unsafe=unsafe, on_done=on_done)
-
-    return run
+    with pool.Crew(workers or _processes(), unsafe=unsafe) as crew:
+        crew.start(expected)
+        yield partial(pool.run, crew=crew)
 
 
 def _processes() -> int:

@@ -146,12 +146,12 @@ def executed(monkeypatch):
     stand_in = runpy.run_path(str(STAND_IN))
     names = []
 
-    def run(jobs, *, workers, unsafe, on_done):
+    def run(jobs, on_done, *, crew):
         def done(name, outcome):
             names.append(name)
             on_done(name, outcome)
 
-        stand_in["run"](jobs, workers=workers, unsafe=unsafe, on_done=done)
+        stand_in["run"](jobs, done, crew=crew)
 
     def unexpected(job, *, unsafe=False):
         raise AssertionError("executed while it was recorded: its outcome should be there")

@@ -36,6 +36,6 @@ def execute(job, *, unsafe=False):
     return Outcome(tuple(cells), words, ("double_check",), notes).to_bytes()
 
 
-def run(jobs, *, workers, unsafe, on_done):
+def run(jobs, on_done, *, crew):
     for name in jobs:
-        on_done(name, execute(jobs[name], unsafe=unsafe))
+        on_done(name, execute(jobs[name], unsafe=crew.unsafe))

@@ -119,7 +119,7 @@ def grade(jobs, address, on_done=lambda name: None, *, unsafe=True):
         found[name] = Outcome.from_bytes(outcome)
         on_done(name)
 
-    cluster.run(jobs, address=address, unsafe=unsafe, on_done=record)
+    cluster.run(jobs, record, address=address, unsafe=unsafe)
     return found
 
 

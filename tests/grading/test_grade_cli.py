@@ -65,7 +65,7 @@ def test_unsafe_is_said_aloud_and_stands_in_the_report(run, hand_in):
 def test_ctrl_c_says_how_to_go_on(run, hand_in, monkeypatch):
     hand_in("ada")
 
-    def interrupted(jobs, **how):
+    def interrupted(jobs, on_done, **how):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pool, "run", interrupted)

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.execution import pool
+from dlcourse.grading.execution import attempt, pool
+from dlcourse.grading.execution.attempt import given_up
 from dlcourse.grading.execution.jobs import CHECKS, CODE, Job, JobCell, Outcome
 
 ANSWER = "def add(a, b):\n    return a + b"
@@ -25,6 +26,11 @@ def job(chapter="sums/adding", answer=ANSWER, tests=TESTS):
     ).to_bytes()
 
 
+def execute(jobs, on_done, workers):
+    with pool.Crew(workers, unsafe=True) as crew:
+        pool.run(jobs, on_done, crew=crew)
+
+
 def grade(jobs, workers):
     """Points and notes of each job; fails if one is handed over twice or in another thread."""
     found = {}
@@ -34,7 +40,7 @@ def grade(jobs, workers):
         assert threading.current_thread() is threading.main_thread()
         found[name] = Outcome.from_bytes(outcome)
 
-    pool.run(jobs, workers=workers, unsafe=True, on_done=on_done)
+    execute(jobs, on_done, workers)
     return found
 
 
@@ -72,7 +78,7 @@ def test_one_worker_is_this_process_and_spares_the_class_the_graders_own_mistake
 
 
 def test_a_job_that_is_given_up_earns_nothing_and_says_so_to_learner_and_instructor():
-    outcome = Outcome.from_bytes(pool.given_up(job(), "the cluster burnt down"))
+    outcome = Outcome.from_bytes(given_up(job(), "the cluster burnt down"))
     code, checks = outcome.cells
     assert (code.outputs, code.points, checks.points) == ((), None, 0)
     assert checks.outputs[0]["output_type"] == "error", (
@@ -95,7 +101,7 @@ def test_ctrl_c_does_not_cut_the_recording_of_an_outcome():
         recorded.append(name)
 
     with pytest.raises(KeyboardInterrupt):
-        pool.run({"a": job(), "b": job()}, workers=1, unsafe=True, on_done=record)
+        execute({"a": job(), "b": job()}, record, 1)
     assert recorded == ["a"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -109,7 +115,7 @@ def test_ctrl_c_pressed_twice_cuts_it():
         recorded.append(name)
 
     with pytest.raises(KeyboardInterrupt):
-        pool.run({"a": job()}, workers=1, unsafe=True, on_done=record)
+        execute({"a": job()}, record, 1)
     assert recorded == []
 
 
@@ -142,7 +148,7 @@ def test_a_few_jobs_are_held_at_a_time_however_many_there_are():
         assert held <= 2 * pool.AHEAD
         assert Outcome.from_bytes(outcome).points == 2
 
-    pool.run(jobs, workers=2, unsafe=True, on_done=on_done)
+    execute(jobs, on_done, 2)
     assert sorted(done) == sorted(jobs.names)
 
 
@@ -176,7 +182,7 @@ def test_a_job_that_kills_every_worker_is_given_up(tmp_path):
 
 @pytest.mark.slow
 def test_a_reference_that_asks_for_too_much_memory_gets_an_error_and_kills_nobody():
-    on = f"on=[given({pool.MEMORY * 5 // 4})]"
+    on = f"on=[given({attempt.MEMORY * 5 // 4})]"
     huge = f'run_checks(Check("add", "is long", {on}, against="builtins.bytearray", points=2))'
     jobs = {f"learner-{number}": job() for number in range(pool.WORTH)}
     jobs["huge"] = job(answer="def add(n):\n    return 1", tests=huge)
@@ -208,7 +214,8 @@ from dlcourse.grading.execution import pool
 
 if __name__ == "__main__":
     jobs = {{f"learner-{{number}}": pathlib.Path({folder!r}, "job").read_bytes() for number in range(40)}}
-    pool.run(jobs, workers=2, unsafe=True, on_done=lambda name, outcome: print(name, flush=True))
+    with pool.Crew(2, unsafe=True) as crew:
+        pool.run(jobs, lambda name, outcome: print(name, flush=True), crew=crew)
 """
 
 
@@ -240,6 +247,18 @@ def test_stopped_in_the_middle_it_has_handed_over_what_was_ready_and_leaves_no_p
     assert len(handed) < 40
     assert len(set(handed)) == len(handed)
     assert ("KeyboardInterrupt" in said) == (sent == signal.SIGINT)
+    assert_gone(started)
+
+
+@pytest.mark.slow
+def test_workers_that_were_expected_and_not_needed_end_at_once():
+    before = psutil.Process().children(recursive=True)
+    with pool.Crew(2, unsafe=True) as crew:
+        crew.start(2 * pool.WORTH)
+        crew.start(2 * pool.WORTH)
+        started = [p for p in psutil.Process().children(recursive=True) if p not in before]
+        assert len(crew.workers) == 2
+        assert started
     assert_gone(started)
 
 

@@ -383,12 +383,12 @@ def test_ctrl_c_keeps_what_was_executed_and_recorded(course, hand_in, executed, 
         hand_in(learner)
     run = pool.run
 
-    def interrupted(jobs, *, workers, unsafe, on_done):
+    def interrupted(jobs, on_done, *, crew):
         def once(name, outcome):
             on_done(name, outcome)
             raise KeyboardInterrupt
 
-        run(jobs, workers=workers, unsafe=unsafe, on_done=once)
+        run(jobs, once, crew=crew)
 
     monkeypatch.setattr(pool, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):

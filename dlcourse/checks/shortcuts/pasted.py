@@ -8,6 +8,7 @@ import linecache
 import textwrap
 import types
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from dlcourse.checks.shortcuts.bindings import FUNCTIONS, arguments, bindings
@@ -68,20 +69,29 @@ def is_pasted(trees: Iterable[ast.AST], original: ast.AST | None) -> bool:
     if theirs is None:
         return False
     statements, words = theirs
-    # Short functions come out alike by themselves; a long one that is equal was not written again.
-    long = (
-        sum(not isinstance(node, ast.expr_context) for part in statements for node in ast.walk(part)) > _SHORT
-    )
-    shape = _shape(original) if long else ""
+    shape = _shape_of_long(original)
     for tree in trees:
         mine = _body(tree)
         if mine is None:
             continue
         if len(words) > _LONG_WORDS and words == mine[1]:
             return True
-        if long and _shape(tree) == shape:
+        if shape and _kinds(mine[0]) == _kinds(statements) and _shape(tree) == shape:
             return True
     return False
+
+
+def _kinds(statements: list[ast.stmt]) -> list[type[ast.stmt]]:
+    return [type(statement) for statement in statements]
+
+
+@lru_cache(maxsize=64)  # many answers are held against the same original
+def _shape_of_long(original: ast.AST) -> str:
+    """Return the shape of a definition; of a short one nothing, since short functions come out alike by themselves."""
+    body = _body(original)
+    statements = body[0] if body else []
+    size = sum(not isinstance(node, ast.expr_context) for part in statements for node in ast.walk(part))
+    return _shape(original) if size > _SHORT else ""
 
 
 def _body(tree: ast.AST | None) -> tuple[list[ast.stmt], str] | None:

@@ -19,15 +19,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.execution.pool import (
-    AHEAD,
-    KILLED,
-    OnDone,
-    attempt,
-    by_chapter,
-    given_up,
-    uninterrupted,
-)
+from dlcourse.grading.execution.attempt import attempt, given_up
+from dlcourse.grading.execution.pool import AHEAD, KILLED, OnDone, by_chapter, uninterrupted
 from dlcourse.grading.outcomes import environment, versions
 
 if TYPE_CHECKING:
@@ -46,14 +39,14 @@ _TLS = (
 _one_at_a_time = threading.Lock()
 
 
-def run(jobs: Mapping[str, bytes], *, address: str, unsafe: bool, on_done: OnDone) -> None:
+def run(jobs: Mapping[str, bytes], on_done: OnDone, *, address: str, unsafe: bool) -> None:
     """Execute jobs on a cluster, those of one chapter after each other, and hand over each outcome once.
 
     Args:
         jobs: What to execute, by name.
+        on_done: Told of each outcome.
         address: The scheduler's address, as `dask scheduler` prints it.
         unsafe: Whether workers without a sandbox may run learners' code.
-        on_done: Told of each outcome.
 
     Raises:
         GradingError: Dask is not installed, there is no cluster at the address, or a worker of it cannot be used.

@@ -121,7 +121,7 @@ class _Execution:
             checks, questions, self._ask(questions, seconds, {}), strict=True
         ):
             if "seen" in reply:
-                verdict = judge(check, cases, reply["seen"])
+                verdict = judge(check, cases, reply["seen"], explain=False)
                 if verdict.passed:
                     self.passed[id(check)] = verdict
 

@@ -20,14 +20,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
+from dlcourse.grading import sandbox
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.execution.execute import close, execute
-from dlcourse.grading.execution.jobs import CODE, NOT_EXECUTED, CellOutcome, Job, Outcome
+from dlcourse.grading.execution.attempt import attempt, given_up
 
 OnDone = Callable[[str, bytes], None]
 """Called with a job's name and its outcome, in the thread that called `run`; Ctrl-C does not cut it short."""
@@ -38,36 +37,72 @@ AHEAD = 2
 """Jobs that a worker has at hand: the one that it executes, and the next, so that it never waits for the gradebook."""
 WORTH = 4
 """Jobs for which one more worker pays: to start it takes as long as a few ordinary ones."""
-MEMORY = 4 * 2**30
-"""Bytes that a worker may allocate for a job at most; half of the machine's memory if that is less."""
 KILLED = f"{ATTEMPTS} times the grader's process ended while it was at it, as happens where memory is short"
 """Why it is given up then."""
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def run(jobs: Mapping[str, bytes], *, workers: int, unsafe: bool, on_done: OnDone) -> None:
+class Crew:
+    """The worker processes of one grading; they end with the block.
+
+    Args:
+        most: How many at most; no more are started than the jobs are worth.
+        unsafe: Whether learners' code may run without a sandbox.
+    """
+
+    def __init__(self, most: int, *, unsafe: bool) -> None:
+        self.most, self.unsafe = most, unsafe
+        self.arrived: SimpleQueue[Future[bytes]] = SimpleQueue()
+        self.workers: list[_Worker] = []
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        for worker in self.workers:
+            worker.close()
+
+    def start(self, jobs: int) -> None:
+        """Start the workers that so many jobs are worth, if they are not there.
+
+        To begin while the jobs are still being made saves the time that a process takes to start.
+
+        Args:
+            jobs: How many there are, or are expected.
+        """
+        wanted = min(self.most, math.ceil(jobs / WORTH))
+        if wanted > 1:
+            for _ in range(wanted - len(self.workers)):
+                self.workers.append(_Worker(self.unsafe, self.arrived))
+
+    def stop(self) -> None:
+        """End all processes, whatever they are at."""
+        for worker in self.workers:
+            worker.stop()
+
+
+def run(jobs: Mapping[str, bytes], on_done: OnDone, *, crew: Crew) -> None:
     """Execute jobs, those of one chapter after each other, and hand over each outcome once.
 
-    One worker is this process itself, which is faster for few jobs than to start another. However many jobs there are,
-    few are in memory at a time if `jobs` reads them when they are asked for.
+    Without workers this process itself executes, which is faster for few jobs than to start another. However many jobs
+    there are, few are in memory at a time if `jobs` reads them when they are asked for.
 
     Args:
         jobs: What to execute, by name.
-        workers: How many processes at most; no more are started than the jobs are worth.
-        unsafe: Whether learners' code may run without a sandbox.
         on_done: Told of each outcome.
+        crew: The processes that do it.
 
     Raises:
         GradingError: There is no sandbox, or no worker process can be started.
         KeyboardInterrupt: Ctrl-C was pressed. What was ready has been handed over; what had begun is lost.
     """
-    workers = min(workers, math.ceil(len(jobs) / WORTH))
-    if workers > 1:
-        _run_many(jobs, workers, unsafe, on_done)
+    crew.start(len(jobs))
+    if crew.workers:
+        _run_many(jobs, crew, on_done)
         return
     for name in by_chapter(jobs):
-        outcome = attempt(jobs[name], unsafe)
+        outcome = attempt(jobs[name], crew.unsafe)
         with uninterrupted():
             on_done(name, outcome)
 
@@ -75,48 +110,6 @@ def run(jobs: Mapping[str, bytes], *, workers: int, unsafe: bool, on_done: OnDon
 def by_chapter(jobs: Mapping[str, bytes]) -> list[str]:
     """Return the names of jobs, those of one chapter together: each worker keeps a warm sandbox for it."""
     return sorted(jobs, key=lambda name: str(json.loads(jobs[name])["chapter"]))
-
-
-def attempt(job: bytes, unsafe: bool) -> bytes:
-    """Execute one job; where the grader itself fails, that costs this notebook and not the class.
-
-    Args:
-        job: What to execute.
-        unsafe: Whether learners' code may run without a sandbox.
-
-    Returns:
-        An outcome.
-
-    Raises:
-        GradingError: There is no sandbox.
-    """
-    try:
-        with _limited_memory():
-            return execute(job, unsafe=unsafe)
-    except GradingError:
-        raise
-    except Exception as problem:
-        close()  # the next job must not meet what this one left
-        return given_up(job, f"the grader failed on it ({type(problem).__name__}: {problem})")
-
-
-def given_up(job: bytes, reason: str) -> bytes:
-    """Return the outcome of a job that cannot be executed: no points, and a note.
-
-    Args:
-        job: What was to be executed.
-        reason: Why it was not, for the instructor.
-
-    Returns:
-        An outcome.
-    """
-    words = "This notebook could not be graded automatically. Your instructor sees it and will look at it."
-    output = {"output_type": "error", "ename": "NotGraded", "evalue": words, "traceback": [words]}
-    cells = tuple(
-        CellOutcome(cell.index) if cell.role == CODE else CellOutcome(cell.index, (output,), 0.0)
-        for cell in Job.from_bytes(job).cells
-    )
-    return Outcome(cells, NOT_EXECUTED, notes=(f"The notebook was not graded: {reason}.",)).to_bytes()
 
 
 @contextmanager
@@ -142,19 +135,17 @@ def uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _run_many(jobs: Mapping[str, bytes], workers: int, unsafe: bool, on_done: OnDone) -> None:
+def _run_many(jobs: Mapping[str, bytes], crew: Crew, on_done: OnDone) -> None:
     waiting = deque(by_chapter(jobs))
-    arrived: SimpleQueue[Future[bytes]] = SimpleQueue()
     deaths: Counter[str] = Counter()
-    crew = [_Worker(unsafe, arrived) for _ in range(workers)]
     try:
-        while waiting or any(worker.jobs for worker in crew):
+        while waiting or any(worker.jobs for worker in crew.workers):
             for depth in range(AHEAD):
-                for worker in crew:
+                for worker in crew.workers:
                     if waiting and len(worker.jobs) <= depth and worker.give(waiting[0], jobs[waiting[0]]):
                         waiting.popleft()
-            future = arrived.get()
-            owners = [worker for worker in crew if future in worker.jobs]
+            future = crew.arrived.get()
+            owners = [worker for worker in crew.workers if future in worker.jobs]
             if not owners:  # it ended with its worker, and waits again already
                 continue
             worker = owners[0]
@@ -173,16 +164,12 @@ def _run_many(jobs: Mapping[str, bytes], workers: int, unsafe: bool, on_done: On
                 with uninterrupted():
                     on_done(killer, outcome)
     except BaseException as problem:
-        for worker in crew:
-            worker.stop()
+        crew.stop()
         if isinstance(problem, KeyboardInterrupt):
-            for name, outcome in [done for worker in crew for done in worker.ready()]:
+            for name, outcome in [done for worker in crew.workers for done in worker.ready()]:
                 with uninterrupted():
                     on_done(name, outcome)
         raise
-    finally:
-        for worker in crew:
-            worker.close()
 
 
 class _Worker:
@@ -196,7 +183,7 @@ class _Worker:
     def __init__(self, unsafe: bool, arrived: SimpleQueue[Future[bytes]]) -> None:
         self.unsafe, self.arrived = unsafe, arrived
         self.jobs: dict[Future[bytes], str] = {}
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: ProcessPoolExecutor | None = self._start()
 
     def give(self, name: str, job: bytes) -> bool:
         """Put a job behind those that it has; False if the process has just ended with the others."""
@@ -241,8 +228,10 @@ class _Worker:
             self._leash.close()
 
     def close(self) -> None:
-        """Wait until the process has ended by itself."""
+        """Wait until the process has ended: by itself, unless nobody needed it."""
         if self._pool:
+            if not self._ready.done():
+                self.stop()
             self._pool.shutdown(cancel_futures=True)
             self._leash.close()
             self._pool = None
@@ -250,11 +239,11 @@ class _Worker:
     def _start(self) -> ProcessPoolExecutor:
         context = get_context("spawn")  # what this process has open and has begun stays here
         held, self._leash = context.Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(1, context, _begin, (held,))
+        self._pool = pool = ProcessPoolExecutor(1, context, _begin, (held,))
         with _shielded_start():
-            self._ready = self._pool.submit(os.getpid)
+            self._ready = pool.submit(_prepare)
         held.close()
-        return self._pool
+        return pool
 
 
 def _begin(held: Connection) -> None:
@@ -275,6 +264,11 @@ def _begin(held: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _prepare() -> None:
+    """Look for the sandbox before the first job comes."""
+    sandbox.isolation()
+
+
 @contextmanager
 def _shielded_start() -> Iterator[None]:
     """While a process starts, keep Ctrl-C from it, and let it compute in one thread: there is a worker for each core."""
@@ -293,33 +287,3 @@ def _shielded_start() -> Iterator[None]:
                 os.environ[name] = value
         if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-@contextmanager
-def _limited_memory() -> Iterator[None]:
-    """Keep this process from the system's out-of-memory killer: a reference called with a huge value gets a MemoryError.
-
-    The sandboxes that are started meanwhile have their own, smaller limits.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    page = os.sysconf("SC_PAGE_SIZE")
-    allowed = _data_pages() * page + min(MEMORY, page * os.sysconf("SC_PHYS_PAGES") // 2)
-    wanted = allowed if soft == resource.RLIM_INFINITY else min(allowed, soft)
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _data_pages() -> int:
-    """Return what counts for the limit already: a notebook server or a test suite that grades has imported much."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[5])
-    except OSError:  # not Linux
-        return 0
