@@ -12,8 +12,10 @@ from typing import Any
 from nbgrader.api import (
     Assignment,
     BaseCell,
+    Comment,
     Grade,
     Gradebook,
+    MissingEntry,
     Notebook,
     SubmittedAssignment,
     SubmittedNotebook,
@@ -86,17 +88,49 @@ class Book(Gradebook):
             self.engine.dispose()
             self.engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS})
         self.db = scoped_session(sessionmaker(class_=_Waiting, bind=self.engine))
+        self._rows: dict[Any, dict[str, Any]] = {}
+
+    def find_grade(self, grade_cell: str, notebook: str, assignment: str, student: str) -> Any:
+        """Find the grade of a cell; all those of its notebook are read at once."""
+        return self._row(Grade, grade_cell, notebook, assignment, student)
+
+    def find_comment(self, solution_cell: str, notebook: str, assignment: str, student: str) -> Any:
+        """Find the comment on a cell; all those of its notebook are read at once."""
+        return self._row(Comment, solution_cell, notebook, assignment, student)
+
+    def _row(self, kind: Any, cell: str, notebook: str, assignment: str, student: str) -> Any:
+        key = (kind, notebook, assignment, student)
+        if key not in self._rows:
+            query = (
+                select(BaseCell.name, kind)
+                .join(BaseCell, BaseCell.id == kind.cell_id)
+                .join(SubmittedNotebook, SubmittedNotebook.id == kind.notebook_id)
+                .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+                .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
+                .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+                .where(Notebook.name == notebook, Assignment.name == assignment)
+                .where(SubmittedAssignment.student_id == student)
+            )
+            self._rows[key] = dict(self.db.execute(query).all())
+        try:
+            return self._rows[key][cell]
+        except KeyError:
+            raise MissingEntry(f"No such {kind.__name__}: {assignment}/{notebook}/{cell} for {student}") from None
 
     def close(self) -> None:
-        """Stay open: the steps of nbgrader close what they believe to be theirs."""
+        """Stay open: the steps of nbgrader close what they believe to be theirs. The next one reads everything anew."""
+        self._rows.clear()
+        self.db.expire_all()
 
     def keep(self) -> None:
         """Make final what was written."""
+        self._rows.clear()
         Session.commit(self.db())
         self.db.remove()
 
     def forget(self) -> None:
         """Undo what was written since `keep`."""
+        self._rows.clear()
         self.db.rollback()
         self.db.remove()
 
@@ -110,8 +144,6 @@ class _Waiting(Session):
 
     def commit(self) -> None:
         self.flush()
-        # As after a real commit: scores are computed by the database, and read again.
-        self.expire_all()
 
 
 @contextmanager
