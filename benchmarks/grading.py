@@ -4,9 +4,9 @@
 
 Makes one class of ordinary submissions (right, half done, untouched, with one of the classic mistakes) to the exercise
 "Neurons in layers", and grades it with `nbgrader autograde` on nbgrader's own defaults and with `dlcourse grade`,
-each as a command of its own, ours three times with the median taken. Equal scores are asserted before a time is printed. A larger class is graded with ours
-alone, to see that memory stays flat; 1,000 submissions are projected from it. Processor time is that of the whole
-machine, since what runs in a sandbox is nobody's child: let nothing else run.
+each as a command of its own, ours three times with the median taken. Equal scores are asserted before a time is
+printed. A larger class is graded with ours alone, to see that memory stays flat; 1,000 submissions are projected from
+it. Processor time is that of the whole machine, since what runs in a sandbox is nobody's child: let nothing else run.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dlcourse.grading import notebooks, sample
+from dlcourse.grading.books.records import gradebook, open_api
 from dlcourse.grading.course import Course
-from dlcourse.grading.records import gradebook, open_api
 
 ROOT = Path(__file__).parents[1]
 PART, CHAPTER = "neurons", "network"

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from dlcourse.grading.collect import Collected
+    from dlcourse.grading.collecting.collect import Collected
     from dlcourse.grading.course import Course
 
 LEARN, TEACH, MAKE = "For learners", "For instructors", "For contributors"
@@ -136,7 +136,7 @@ def check(
     The exit status is 1 if a check fails.
     """
     from dlcourse.cli.shown import verdicts
-    from dlcourse.grading.intake import read_notebook
+    from dlcourse.grading.intake.reading import read_notebook
     from dlcourse.grading.proof import Prover, require_checks
 
     read = read_notebook(notebook)
@@ -422,7 +422,7 @@ def sample_class() -> None:
     """
     from dlcourse.cli.shown import grade_table
     from dlcourse.grading import sample
-    from dlcourse.grading.export import FORMATS
+    from dlcourse.grading.books.export import FORMATS
     from dlcourse.grading.sandbox import isolation
 
     root = _root()

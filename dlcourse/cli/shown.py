@@ -14,8 +14,8 @@ from dlcourse.grading.notebooks import Notebook, total_points
 from dlcourse.grading.proof import CellResult, Proof, visible_checks
 
 if TYPE_CHECKING:
-    from dlcourse.grading.grades import GradeTable
-    from dlcourse.grading.repeat import Repeated
+    from dlcourse.grading.books.grades import GradeTable
+    from dlcourse.grading.books.repeat import Repeated
 
 
 _MANY = 5

@@ -50,8 +50,8 @@ def configure(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -
     from nbgrader.server_extensions import formgrader
     from traitlets.config import Config
 
-    from dlcourse.grading import feedback
-    from dlcourse.grading.preprocessors import Judge, Rebuild
+    from dlcourse.grading.books import feedback
+    from dlcourse.grading.books.preprocessors import Judge, Rebuild
 
     _find_scripts()
     config = Config()
@@ -86,7 +86,7 @@ def configure(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -
         "clean_html": feedback.graders_raw_html,
     }
     config.HTMLExporter.extra_template_basedirs = [
-        str(Path(__file__).parent / "templates"),
+        str(Path(feedback.__file__).parent / "templates"),
         str(Path(formgrader.__file__).parent / "templates"),
     ]
     return config

@@ -11,19 +11,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading import collect, exchange, export, names, notebooks, records, release
+from dlcourse.grading import notebooks, release
 from dlcourse.grading.book import book_order
+from dlcourse.grading.books import export, records
+from dlcourse.grading.books.feedback import write_pages
+from dlcourse.grading.books.grades import GradeTable, Learner
+from dlcourse.grading.books.receipts import Receipts
+from dlcourse.grading.books.repeat import Repeated, read_receipt, repeat
+from dlcourse.grading.books.table import learner_of, read_grades
+from dlcourse.grading.collecting import collect, exchange, names
+from dlcourse.grading.collecting.roster import read_roster
 from dlcourse.grading.config import course_folder
 from dlcourse.grading.errors import GradingError, did_you_mean
-from dlcourse.grading.feedback import write_pages
-from dlcourse.grading.grades import GradeTable, Learner
 from dlcourse.grading.grading import grade_class
 from dlcourse.grading.material import Material
-from dlcourse.grading.receipts import Receipts
-from dlcourse.grading.repeat import Repeated, read_receipt, repeat
-from dlcourse.grading.roster import read_roster
 from dlcourse.grading.runners import runner
-from dlcourse.grading.table import learner_of, read_grades
 
 Progress = Callable[[int, int, str], None]
 """Called with how many steps are done, how many there are, and what is done now."""

@@ -18,13 +18,13 @@ from typing import Any, BinaryIO
 from nbgrader.api import InvalidEntry
 from sqlalchemy.exc import OperationalError
 
+from dlcourse.grading.books.outcomes import Outcomes, file_digest
+from dlcourse.grading.books.receipts import Receipts
+from dlcourse.grading.books.recording import Recorder
+from dlcourse.grading.books.records import Standing, open_once, standings
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution.jobs import NOT_EXECUTED
 from dlcourse.grading.material import Material, Taken
-from dlcourse.grading.outcomes import Outcomes, file_digest
-from dlcourse.grading.receipts import Receipts
-from dlcourse.grading.recording import Recorder
-from dlcourse.grading.records import Standing, open_once, standings
 from dlcourse.grading.runners import Run
 
 KEPT = 100

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from dlcourse.grading import intake, secret
+from dlcourse.grading import secret
 from dlcourse.grading.book import earlier_modules
-from dlcourse.grading.collect import read_timestamp
+from dlcourse.grading.collecting.collect import read_timestamp
 from dlcourse.grading.execution.jobs import Job, digest, make_job
+from dlcourse.grading.intake import reading
 from dlcourse.grading.notebooks import Notebook
 
 LARGEST_FILES = 64 * 2**20
@@ -88,7 +89,7 @@ class Material:
         released = self.released(part, chapter)
         if not os.path.lexists(path):
             return Taken(chapter, False, released, "", (), "not handed in", b"", 0)
-        found = intake.intake_file(path, released)
+        found = reading.intake_file(path, released)
         if found.reason:
             return Taken(chapter, True, found.notebook, found.sha256, found.flags, found.reason, b"", 0)
         flags = found.flags
@@ -149,10 +150,10 @@ def _read(path: Path) -> Notebook:
     try:
         stat = path.stat()
     except OSError:
-        return intake.read_notebook(path)  # which says what is missing
+        return reading.read_notebook(path)  # which says what is missing
     return _read_once(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=64)
 def _read_once(path: Path, changed: int, size: int) -> Notebook:
-    return intake.read_notebook(path)
+    return reading.read_notebook(path)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading import intake, notebooks
+from dlcourse.grading import notebooks
 from dlcourse.grading.errors import GradingError, reason
+from dlcourse.grading.intake import reading
 
 Exercises = Mapping[str, notebooks.Notebook]
 """A part's exercises, with solutions and hidden checks, by chapter."""
@@ -39,7 +40,7 @@ def release(api: Any, folder: Path, part: str, exercises: Exercises) -> list[Pat
     paths = released(folder, part, exercises)
     try:
         for chapter, path in zip(exercises, paths, strict=True):
-            notebooks.assert_clean(exercises[chapter], intake.read_notebook(path), name=f"{part}/{chapter}")
+            notebooks.assert_clean(exercises[chapter], reading.read_notebook(path), name=f"{part}/{chapter}")
     except GradingError:
         shutil.rmtree(folder / "release" / part)
         raise
@@ -63,7 +64,7 @@ def is_current(folder: Path, part: str, exercises: Exercises) -> bool:
         True if releasing again would change nothing.
     """
     return all(
-        path.is_file() and _mark(intake.read_notebook(path)) == _digest(exercises[chapter])
+        path.is_file() and _mark(reading.read_notebook(path)) == _digest(exercises[chapter])
         for chapter, path in zip(exercises, released(folder, part, exercises), strict=True)
     )
 
@@ -75,7 +76,7 @@ def _write_sources(folder: Path, part: str, exercises: Exercises) -> None:
     source = folder / "source" / part
     source.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*.ipynb"):
-        notebook = intake.read_notebook(path)
+        notebook = reading.read_notebook(path)
         if _mark(notebook) != _digest(notebook):
             raise GradingError(
                 f"{path} was edited by hand and would be overwritten; carry the edits into "

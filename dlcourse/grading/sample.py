@@ -14,9 +14,9 @@ from pathlib import Path
 
 from dlcourse.checks import Mistake
 from dlcourse.grading import notebooks
+from dlcourse.grading.books.grades import Learner
 from dlcourse.grading.course import Course
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.grades import Learner
 from dlcourse.grading.notebooks import Notebook
 
 Work = Callable[[Notebook, Sequence[Mistake]], Notebook]

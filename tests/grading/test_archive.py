@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dlcourse.grading import archive
-from dlcourse.grading.archive import Budget, LeftOutError, opened, opened_zip
-from dlcourse.grading.chosen import choose
-from dlcourse.grading.collect import collect
+from dlcourse.grading.collecting import archive
+from dlcourse.grading.collecting.archive import Budget, LeftOutError, opened, opened_zip
+from dlcourse.grading.collecting.chosen import choose
+from dlcourse.grading.collecting.collect import collect
 from dlcourse.grading.errors import GradingError
 
 

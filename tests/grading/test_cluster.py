@@ -15,10 +15,10 @@ import pytest
 pytest.importorskip("distributed", reason='Dask is not installed: pip install "dlcourse[cluster]"')
 
 from dlcourse.grading import notebooks, sandbox
+from dlcourse.grading.books.outcomes import versions
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution import cluster, pool
 from dlcourse.grading.execution.jobs import CHECKS, CODE, Job, JobCell, Outcome
-from dlcourse.grading.outcomes import versions
 
 ANSWER = "def add(a, b):\n    return a + b"
 TESTS = 'run_checks(Check("add", "adds", on=[given(1, 2)], against="operator.add", points=2))'

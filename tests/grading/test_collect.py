@@ -5,10 +5,10 @@ import nbformat
 import pytest
 
 from dlcourse.grading import notebooks
-from dlcourse.grading.archive import FILE_LIMIT
-from dlcourse.grading.collect import Collected, collect, read_timestamp
+from dlcourse.grading.collecting.archive import FILE_LIMIT
+from dlcourse.grading.collecting.collect import Collected, collect, read_timestamp
+from dlcourse.grading.collecting.names import why_no_learner
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.names import why_no_learner
 
 
 @pytest.fixture

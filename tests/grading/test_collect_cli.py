@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("typer", reason='the command line is not installed: pip install "dlcourse[book]"')
 
 from dlcourse import cli
-from dlcourse.grading import notebooks, records
+from dlcourse.grading import notebooks
+from dlcourse.grading.books import records
 
 
 @pytest.fixture

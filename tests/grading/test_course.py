@@ -11,10 +11,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dlcourse.grading import notebooks, records, sandbox
+from dlcourse.grading import notebooks, sandbox
+from dlcourse.grading.books import records
+from dlcourse.grading.books.grades import Learner
 from dlcourse.grading.course import Course
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.grades import Learner
 
 MINUS = "def add(a, b):\n    return a - b"
 CRASH = "import os\nos._exit(1)"

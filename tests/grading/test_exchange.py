@@ -6,7 +6,8 @@ import sys
 import nbformat
 import pytest
 
-from dlcourse.grading import exchange, notebooks
+from dlcourse.grading import notebooks
+from dlcourse.grading.collecting import exchange
 from dlcourse.grading.errors import GradingError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nbgrader has no exchange there")

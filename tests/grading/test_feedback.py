@@ -1,7 +1,7 @@
 from nbformat import v4
 
 from dlcourse.checks import MIME
-from dlcourse.grading.feedback import SpareHidden, WriteMathML, write_reason
+from dlcourse.grading.books.feedback import SpareHidden, WriteMathML, write_reason
 
 
 def hidden(*outputs):

@@ -3,8 +3,8 @@ import io
 
 import pytest
 
-from dlcourse.grading.export import to_canvas, to_csv, to_moodle
-from dlcourse.grading.grades import ChapterGrade, GradeTable, Learner, LearnerGrades
+from dlcourse.grading.books.export import to_canvas, to_csv, to_moodle
+from dlcourse.grading.books.grades import ChapterGrade, GradeTable, Learner, LearnerGrades
 
 ADA = Learner("ada", "Ada", "Ünal", "ada@example.org", "4711")
 BELA = Learner("bela")

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dlcourse.grading import intake as module
 from dlcourse.grading import notebooks
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.handed import CELL_LIMIT
-from dlcourse.grading.intake import LIMIT, MAX_CELLS, intake, intake_file, read_notebook
+from dlcourse.grading.intake import reading as module
+from dlcourse.grading.intake.handed import CELL_LIMIT
+from dlcourse.grading.intake.reading import LIMIT, MAX_CELLS, intake, intake_file, read_notebook
+from dlcourse.grading.intake.rebuild import MAX_ADDED
 from dlcourse.grading.proof import Prover
-from dlcourse.grading.rebuild import MAX_ADDED
 
 TEXT = runpy.run_path(str(Path(__file__).with_name("conftest.py")))[
     "TEXT"

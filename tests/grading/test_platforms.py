@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcourse.grading.archive import Item
-from dlcourse.grading.chosen import choose, forgiven
+from dlcourse.grading.books.grades import Learner
+from dlcourse.grading.collecting.archive import Item
+from dlcourse.grading.collecting.chosen import choose, forgiven
+from dlcourse.grading.collecting.names import Match, Register, why_no_learner
+from dlcourse.grading.collecting.platforms import Sender, place, unwrapped
+from dlcourse.grading.collecting.roster import Row, read_roster
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.grades import Learner
-from dlcourse.grading.names import Match, Register, why_no_learner
-from dlcourse.grading.platforms import Sender, place, unwrapped
-from dlcourse.grading.roster import Row, read_roster
 
 ADA = Learner("ada", "Ada", "Lovelace", "ada@example.org", "12345")
 KIMS = [

@@ -24,7 +24,8 @@ import pwd
 import psycopg
 from nbgrader.api import Gradebook
 
-from dlcourse.grading import notebooks, records
+from dlcourse.grading import notebooks
+from dlcourse.grading.books import records
 from dlcourse.grading.config import DB_VARIABLE, gradebook_url
 from dlcourse.grading.course import Course
 from dlcourse.grading.errors import GradingError

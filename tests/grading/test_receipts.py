@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from dlcourse.grading import secret
+from dlcourse.grading.books.outcomes import versions
+from dlcourse.grading.books.receipts import Receipt
 from dlcourse.grading.course import Course
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution import execute as executing
 from dlcourse.grading.execution.jobs import Outcome, digest
-from dlcourse.grading.outcomes import versions
-from dlcourse.grading.receipts import Receipt
 
 MINUS = "def add(a, b):\n    return a - b"
 STAND_IN = Path(__file__).with_name("stand_in.py")

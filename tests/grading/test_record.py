@@ -15,7 +15,8 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from dlcourse.grading import grading, notebooks, preprocessors, records
+from dlcourse.grading import grading, notebooks
+from dlcourse.grading.books import preprocessors, records
 from dlcourse.grading.course import Course
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution import execute as executing
@@ -422,7 +423,7 @@ from pathlib import Path
 from dlcourse.grading.course import Course
 from dlcourse.grading.execution import execute as executing
 from dlcourse.grading.execution import pool
-from dlcourse.grading.records import Book
+from dlcourse.grading.books.records import Book
 
 pool.run = runpy.run_path({str(STAND_IN)!r})["run"]
 left = int(sys.argv[2])

@@ -20,9 +20,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from dlcourse.grading import notebooks, sandbox
+from dlcourse.grading.books.grades import Learner
 from dlcourse.grading.course import Course
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.grades import Learner
 from tests.grading.conftest import TEXT, cell, write_course
 
 pytestmark = pytest.mark.slow

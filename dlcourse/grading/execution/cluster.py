@@ -18,10 +18,10 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from dlcourse.grading.books.outcomes import environment, versions
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution.attempt import attempt, given_up
 from dlcourse.grading.execution.pool import AHEAD, KILLED, OnDone, by_chapter, uninterrupted
-from dlcourse.grading.outcomes import environment, versions
 
 if TYPE_CHECKING:
     from distributed import Client, Future

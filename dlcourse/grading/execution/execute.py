@@ -18,9 +18,9 @@ from dlcourse.checks.judge import reference
 from dlcourse.checks.run import Declared
 from dlcourse.checks.shortcuts import refusal_in
 from dlcourse.grading import sandbox
-from dlcourse.grading.bindings import bindings
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution import words
+from dlcourse.grading.execution.bound import bindings
 from dlcourse.grading.execution.jobs import ASSERTS, CHECKS, CODE, CellOutcome, Job, JobCell, Outcome
 from dlcourse.grading.execution.outputs import Shown, calm, failure, points_of
 from dlcourse.grading.execution.session import LostError, Sandboxed, Session

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dlcourse.grading.bindings import bindings
+from dlcourse.grading.execution.bound import bindings
 
 _TIME, _ENDED, _OUTPUT = "TimeLimit", "PythonEnded", "OutputLimit"
 INPUT = (

@@ -14,12 +14,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Protocol
 
+from dlcourse.grading.sandbox.backend import Backend
 from dlcourse.grading.sandbox.confine import HOME
 
 __all__ = ["CHOICE", "HOME", "KINDS", "Backend", "Isolation", "isolation", "unsafe"]
@@ -49,36 +48,6 @@ confine.lock_down()
 """
 
 
-class Backend(Protocol):
-    """One way to start sandboxes."""
-
-    @property
-    def words(self) -> str:
-        """What the reports say."""
-
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        modules: Sequence[str],
-        hidden: Sequence[Path] = (),
-        stderr: int = subprocess.DEVNULL,
-    ) -> subprocess.Popen[bytes]:
-        """Start Python in a sandbox of its own; to kill it ends everything in it.
-
-        Where it was made by a thread, the sandbox may end when that thread does.
-
-        Args:
-            argv: What Python is told to run.
-            modules: Dotted names of the parts of `dlcourse` that are seen: packages or single modules.
-            hidden: Folders that are not seen, wherever they lie.
-            stderr: Where the standard error goes: nowhere, unless somebody looks for a fault.
-
-        Returns:
-            The process, whose standard input and output are pipes.
-        """
-
-
 @dataclass(frozen=True)
 class Isolation:
     """What keeps learners' code away from everything else on this machine.
@@ -105,7 +74,7 @@ def _bubblewrap() -> Candidates:
     program = shutil.which("bwrap")
     if sys.platform != "linux" or program is None:
         return [], "not installed" if sys.platform == "linux" else NOT_LINUX
-    return [Bubblewrap(program, own) for own in users.ways()], ""
+    return [Bubblewrap(own, program=program) for own in users.ways()], ""
 
 
 def _kernel() -> Candidates:

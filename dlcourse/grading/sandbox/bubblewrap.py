@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlcourse.grading.sandbox import cgroup, enter, users
+from dlcourse.grading.sandbox import enter, users
+from dlcourse.grading.sandbox.backend import Launch, Local
 from dlcourse.grading.sandbox.confine import HOME, SCRATCH, SHARED
-from dlcourse.grading.sandbox.limits import LIMITS, Limits
-from dlcourse.grading.sandbox.process import Process
 from dlcourse.grading.sandbox.view import View, variables, view
 
 
 @dataclass(frozen=True)
-class Bubblewrap:
-    """Starts sandboxes with bubblewrap.
+class Bubblewrap(Local):
+    """Starts sandboxes with bubblewrap; the first arguments are those of `Local`.
 
     Args:
         program: Where it is.
-        own_user: Whether each sandbox gets a user id of its own, which only root can give.
-        limits: How much a sandbox may use.
     """
 
-    program: str
-    own_user: bool
-    limits: Limits = LIMITS
+    name = "bubblewrap"
+    program: str = "bwrap"
 
-    @property
-    def words(self) -> str:
-        """What the reports say."""
-        return cgroup.said("bubblewrap", self.own_user)
-
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        modules: Sequence[str],
-        hidden: Sequence[Path] = (),
-        stderr: int = subprocess.DEVNULL,
-    ) -> Process:
-        """Start Python in a sandbox; see `Backend`."""
-        group = cgroup.make(self.limits)
+    def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
+        """Say how to start it; see `Backend`."""
         # A process inside can read bubblewrap's own environment.
-        return Process(
-            [*group.entered(), *self.command(argv, view(modules, hidden))],
-            variables={},
-            at_end=[group.remove],
-            stderr=stderr,
-        )
+        return Launch(self.command(argv, view(modules, hidden)), variables={})
 
     def command(self, argv: Sequence[str], seen: View) -> list[str]:
         """Return the command that runs Python in the sandbox.

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from dlcourse.grading.sandbox.backend import Backend, Launch
 from dlcourse.grading.sandbox.confine import HOME, SHARED
 from dlcourse.grading.sandbox.limits import LIMITS, Limits
-from dlcourse.grading.sandbox.process import Process, clear
+from dlcourse.grading.sandbox.process import clear
 from dlcourse.grading.sandbox.stage import stage
 from dlcourse.grading.sandbox.users import NOBODY
 from dlcourse.grading.sandbox.view import variables
@@ -31,7 +32,7 @@ _PACKAGE = "/opt/dlcourse"
 
 
 @dataclass(frozen=True)
-class Container:
+class Container(Backend):
     """Starts sandboxes as containers.
 
     Args:
@@ -49,24 +50,16 @@ class Container:
         """What the reports say."""
         return f"container ({Path(self.program).stem})"
 
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        modules: Sequence[str],
-        hidden: Sequence[Path] = (),
-        stderr: int = subprocess.DEVNULL,
-    ) -> Process:
-        """Start Python in a container; see `Backend`. Nothing has to be hidden: no folder of this machine is seen."""
+    def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
+        """Say how to start it; see `Backend`. Nothing has to be hidden: no folder of this machine is seen."""
         folder = Path(tempfile.mkdtemp(prefix="dlc-"))
         stage(modules, folder)
         name = f"dlcourse-{uuid.uuid4()}"
-        return Process(
+        return Launch(
             self.command(argv, name, folder),
             variables=os.environ,  # of the program, not of the container
-            at_end=[partial(clear, folder)],
+            at_end=(partial(clear, folder),),
             at_kill=lambda process: self._remove(name),
-            stderr=stderr,
         )
 
     def command(self, argv: Sequence[str], name: str, package: Path) -> list[str]:

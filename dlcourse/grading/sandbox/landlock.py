@@ -23,8 +23,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading.sandbox import calls, cgroup, confine, descendants, enter, seccomp, users
-from dlcourse.grading.sandbox.limits import LIMITS, Limits
+from dlcourse.grading.sandbox import calls, confine, descendants, enter, seccomp, users
+from dlcourse.grading.sandbox.backend import Launch, Local
 from dlcourse.grading.sandbox.process import Process, clear
 from dlcourse.grading.sandbox.stage import stage
 from dlcourse.grading.sandbox.view import View, variables, view
@@ -65,32 +65,13 @@ class Plan:
     command: list[str]
 
 
-@dataclass(frozen=True)
-class Landlock:
-    """Starts sandboxes with Landlock.
+class Landlock(Local):
+    """Starts sandboxes with Landlock."""
 
-    Args:
-        own_user: Whether each sandbox gets a user id of its own, which only root can give.
-        limits: How much a sandbox may use.
-    """
+    name = "Landlock"
 
-    own_user: bool
-    limits: Limits = LIMITS
-
-    @property
-    def words(self) -> str:
-        """What the reports say."""
-        return cgroup.said("Landlock", self.own_user)
-
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        modules: Sequence[str],
-        hidden: Sequence[Path] = (),
-        stderr: int = subprocess.DEVNULL,
-    ) -> Process:
-        """Start Python in a sandbox; see `Backend`."""
+    def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
+        """Say how to start it; see `Backend`."""
         user = users.choose() if self.own_user else 0
         read, listed = _allowed(view(None, hidden))
         folder = Path(tempfile.mkdtemp(prefix="dlc-"))
@@ -108,20 +89,17 @@ class Landlock:
             folder=str(folder),
             command=[sys.executable, *argv],
         )
-        group = cgroup.make(self.limits)
-        program = [sys.executable, "-S", "-m", __name__, json.dumps(asdict(plan))]
         more = {
             "HOME": str(home),
             "TMPDIR": str(temporary),
             "PYTHONPATH": os.pathsep.join([str(package), variables()["PYTHONPATH"]]),
             confine.SHARED: self._shared(),
         }
-        return Process(
-            [*group.entered(), *program],
+        return Launch(
+            [sys.executable, "-S", "-m", __name__, json.dumps(asdict(plan))],
             variables=variables(**more),
-            at_end=[group.remove, partial(clear, folder)],
+            at_end=(partial(clear, folder),),
             at_kill=_stop,
-            stderr=stderr,
         )
 
     def _shared(self) -> str:

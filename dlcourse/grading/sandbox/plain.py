@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from dlcourse.grading.sandbox.backend import Backend, Launch
 from dlcourse.grading.sandbox.confine import SHARED
 from dlcourse.grading.sandbox.process import Process, clear
 from dlcourse.grading.sandbox.stage import stage
@@ -21,21 +20,13 @@ from dlcourse.grading.sandbox.view import variables
 _OF_WINDOWS = ("SYSTEMROOT", "COMSPEC", "PATHEXT", "WINDIR")
 
 
-@dataclass(frozen=True)
-class Plain:
+class Plain(Backend):
     """Starts plain processes, which can read and change whatever their user can."""
 
-    words: str = field(default="none (--unsafe)", init=False)
+    words = "none (--unsafe)"
 
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        modules: Sequence[str],
-        hidden: Sequence[Path] = (),
-        stderr: int = subprocess.DEVNULL,
-    ) -> Process:
-        """Start Python; see `Backend`. What is hidden elsewhere is not hidden here."""
+    def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
+        """Say how to start it; see `Backend`. What is hidden elsewhere is not hidden here."""
         folder = Path(tempfile.mkdtemp(prefix="dlc-"))
         package, home, temporary = folder / "package", folder / "learner", folder / "tmp"
         stage(modules, package)
@@ -48,14 +39,13 @@ class Plain:
             **{SHARED: "everything"},
             **{name: os.environ[name] for name in _OF_WINDOWS if name in os.environ},
         )
-        return Process(
+        return Launch(
             [sys.executable, *argv],
             variables=inside,
             folder=home,
-            at_end=[partial(clear, folder)],
+            at_end=(partial(clear, folder),),
             at_kill=_end_group,
             new_session=True,
-            stderr=stderr,
         )
 
 

@@ -19,7 +19,7 @@ from dlcourse.checks.judge import reference
 from dlcourse.grading import notebooks
 from dlcourse.grading.execution.execute import execute
 from dlcourse.grading.execution.jobs import CHECKS, CellOutcome, Job, Outcome, make_job
-from dlcourse.grading.intake import Intake, intake_file
+from dlcourse.grading.intake.reading import Intake, intake_file
 
 from . import exercise
 from .recipe import Recipe

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading.grades import ChapterGrade, GradeTable, Learner, LearnerGrades
-from dlcourse.grading.outcomes import file_digest
-from dlcourse.grading.receipts import ChapterReceipt, Receipts
+from dlcourse.grading.books.grades import ChapterGrade, GradeTable, Learner, LearnerGrades
+from dlcourse.grading.books.outcomes import file_digest
+from dlcourse.grading.books.receipts import ChapterReceipt, Receipts
 
 
 def read_grades(

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from dlcourse.grading.archive import Budget, Item, LeftOutError, opened_zip
+from dlcourse.grading.collecting.archive import Budget, Item, LeftOutError, opened_zip
 from dlcourse.grading.errors import did_you_mean
-from dlcourse.grading.flags import shown
+from dlcourse.grading.intake.flags import shown
 
 _NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", re.I)  # some browsers add an ending
 _ADDED = re.compile(

@@ -7,8 +7,8 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from dlcourse.grading.books.grades import GradeTable, Learner, LearnerGrades
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.grades import GradeTable, Learner, LearnerGrades
 
 
 def write(tables: Sequence[GradeTable], format_name: str, target: Path, *, force: bool) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 
-from dlcourse.grading.grades import Learner
-from dlcourse.grading.platforms import Sender
-from dlcourse.grading.roster import Row
+from dlcourse.grading.books.grades import Learner
+from dlcourse.grading.collecting.platforms import Sender
+from dlcourse.grading.collecting.roster import Row
 
 _LEARNER = re.compile(r"\w[\w.@-]{0,99}")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # what Windows takes for a device

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlcourse.grading.books.grades import Learner
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.grades import Learner
 
 ROSTER_LIMIT = 20 * 2**20
 """Bytes above which a file is no roster."""

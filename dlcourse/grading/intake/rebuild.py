@@ -11,9 +11,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dlcourse.grading.bindings import bindings
-from dlcourse.grading.flags import Flags, shown
-from dlcourse.grading.handed import Handed, read_cell
+from dlcourse.grading.execution.bound import bindings
+from dlcourse.grading.intake.flags import Flags, shown
+from dlcourse.grading.intake.handed import Handed, read_cell
 from dlcourse.grading.notebooks import Cell, Notebook, grade_id, graded
 
 MAX_ADDED = 1000

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dlcourse.grading.archive import Budget, LeftOutError, opened
-from dlcourse.grading.collect import Collected
+from dlcourse.grading.books.records import open_api
+from dlcourse.grading.collecting.archive import Budget, LeftOutError, opened
+from dlcourse.grading.collecting.collect import Collected
+from dlcourse.grading.collecting.shelf import TIMESTAMP
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.flags import shown
-from dlcourse.grading.records import open_api
-from dlcourse.grading.shelf import TIMESTAMP
+from dlcourse.grading.intake.flags import shown
 
 _KEPT = (TIMESTAMP, "submission_secret.txt")
 """What nbgrader itself lays beside the notebooks. A learner's nbgrader_config.py would be run by formgrader."""

@@ -19,9 +19,9 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 
 from dlcourse.checks import MIME
-from dlcourse.grading.collect import read_timestamp
+from dlcourse.grading.books.grades import GradeTable
+from dlcourse.grading.collecting.collect import read_timestamp
 from dlcourse.grading.errors import GradingError, reason
-from dlcourse.grading.grades import GradeTable
 from dlcourse.grading.notebooks import graded
 
 SECRET = "submission_secret.txt"

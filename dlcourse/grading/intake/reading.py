@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from dlcourse.grading.errors import GradingError, did_you_mean
-from dlcourse.grading.flags import Flags, shown
+from dlcourse.grading.intake.flags import Flags, shown
+from dlcourse.grading.intake.rebuild import rebuild
 from dlcourse.grading.notebooks import Notebook
-from dlcourse.grading.rebuild import rebuild
 
 LIMIT = 20 * 1024 * 1024
 """Bytes above which a submitted notebook is not read."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from dlcourse.grading.books.outcomes import versions
+from dlcourse.grading.books.receipts import ChapterReceipt, Receipt, checks_of, points_of
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution.jobs import Outcome
 from dlcourse.grading.material import Material, Taken
-from dlcourse.grading.outcomes import versions
-from dlcourse.grading.receipts import ChapterReceipt, Receipt, checks_of, points_of
 
 Execute = Callable[[bytes], bytes]
 """Turns a job into its outcome."""

@@ -115,7 +115,9 @@ class Book(Gradebook):
         try:
             return self._rows[key][cell]
         except KeyError:
-            raise MissingEntry(f"No such {kind.__name__}: {assignment}/{notebook}/{cell} for {student}") from None
+            raise MissingEntry(
+                f"No such {kind.__name__}: {assignment}/{notebook}/{cell} for {student}"
+            ) from None
 
     def close(self) -> None:
         """Stay open: the steps of nbgrader close what they believe to be theirs. The next one reads everything anew."""

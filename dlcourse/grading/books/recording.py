@@ -15,15 +15,15 @@ from nbgrader.converters.base import BaseConverter
 from nbgrader.utils import capture_log, temp_attrs
 from sqlalchemy.exc import IntegrityError
 
-from dlcourse.grading import intake
-from dlcourse.grading.collect import read_timestamp
+from dlcourse.grading.books.feedback import SECRET, read_secret
+from dlcourse.grading.books.outcomes import Outcomes, file_digest, versions
+from dlcourse.grading.books.preprocessors import Rebuild
+from dlcourse.grading.books.receipts import ChapterReceipt, Receipt, Receipts, chapter_receipt
+from dlcourse.grading.books.records import Book, Standing, standings
+from dlcourse.grading.collecting.collect import read_timestamp
 from dlcourse.grading.errors import reason
-from dlcourse.grading.feedback import SECRET, read_secret
+from dlcourse.grading.intake import reading
 from dlcourse.grading.material import Material, Taken
-from dlcourse.grading.outcomes import Outcomes, file_digest, versions
-from dlcourse.grading.preprocessors import Rebuild
-from dlcourse.grading.receipts import ChapterReceipt, Receipt, Receipts, chapter_receipt
-from dlcourse.grading.records import Book, Standing, standings
 
 STAGED = "staged"
 """The folder below the class's folder from which nbgrader grades: what intake made of the submissions."""
@@ -136,7 +136,7 @@ class Recorder:
                 (staged / SECRET).write_text(word, encoding="utf-8")
             for taken in work:
                 if taken.job:
-                    text = intake.written(taken.notebook)
+                    text = reading.written(taken.notebook)
                     (staged / f"{taken.chapter}.ipynb").write_text(text, encoding="utf-8")
             coursedir.submitted_directory = STAGED
             yield time

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dlcourse.grading.flags import Flags
+from dlcourse.grading.intake.flags import Flags
 
 CELL_LIMIT = 1024 * 1024
 """Characters above which the text of a cell is not taken over."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from dlcourse.grading.archive import Budget, Item
+from dlcourse.grading.collecting.archive import Budget, Item
 
 TIMESTAMP = "timestamp.txt"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dlcourse.grading import secret
+from dlcourse.grading.books.outcomes import replace
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution.jobs import Outcome, digest
 from dlcourse.grading.material import Taken
-from dlcourse.grading.outcomes import replace
 
 
 @dataclass(frozen=True)

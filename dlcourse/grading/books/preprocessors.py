@@ -15,13 +15,13 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import determine_grade
 from traitlets import Bool, Unicode
 
+from dlcourse.grading.books.outcomes import Outcomes
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution.jobs import CellOutcome, Outcome
-from dlcourse.grading.flags import Flags
+from dlcourse.grading.intake.flags import Flags
+from dlcourse.grading.intake.rebuild import rebuild
 from dlcourse.grading.material import Material
 from dlcourse.grading.notebooks import Notebook, grade_id, graded
-from dlcourse.grading.outcomes import Outcomes
-from dlcourse.grading.rebuild import rebuild
 
 
 class InCourse(NbGraderPreprocessor):

@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from dlcourse.grading.archive import Budget, Item, LeftOutError, opened
-from dlcourse.grading.chosen import choose, with_zips_opened
+from dlcourse.grading.books.grades import Learner
+from dlcourse.grading.collecting.archive import Budget, Item, LeftOutError, opened
+from dlcourse.grading.collecting.chosen import choose, with_zips_opened
+from dlcourse.grading.collecting.names import Match, Register, folded, why_no_learner
+from dlcourse.grading.collecting.platforms import Sender, place, unwrapped
+from dlcourse.grading.collecting.shelf import TIMESTAMP, Shelf, time_in
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.flags import shown
-from dlcourse.grading.grades import Learner
-from dlcourse.grading.names import Match, Register, folded, why_no_learner
-from dlcourse.grading.platforms import Sender, place, unwrapped
-from dlcourse.grading.shelf import TIMESTAMP, Shelf, time_in
+from dlcourse.grading.intake.flags import shown
 
 
 @dataclass(frozen=True)
