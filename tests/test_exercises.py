@@ -197,6 +197,7 @@ def test_every_check_catches_a_mistake(name, exercises):
     assert caught - cells == set(), "the mistakes file names cells that the exercise does not have"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "mistake"), MISTAKES)
 def test_a_mistake_loses_its_points_and_is_told(name, mistake, exercises, prove):
     proof = prove(sample.with_mistake(exercises[name], mistake))
@@ -208,6 +209,7 @@ def test_a_mistake_loses_its_points_and_is_told(name, mistake, exercises, prove)
         assert mistake.told in "\n".join(proof.checks[cell].messages), cell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shortcut"), SHORTCUTS)
 def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prove):
     task = next(t for t in notebooks.tasks(exercises[name]) if t.name == shortcut.task)

@@ -81,6 +81,7 @@ def test_a_link_does_not_bring_in_the_instructors_files(hub, submit, root, tmp_p
     assert "'finn+sums" in lines
 
 
+@pytest.mark.slow
 def test_work_that_claims_to_be_somebody_elses_is_said(hub, submit, root, tmp_path):
     submit("nobody-of-this-name")
     (note,) = exchange.collect(root, tmp_path / "class", "sums").notes

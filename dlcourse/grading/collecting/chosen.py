@@ -16,8 +16,8 @@ from dlcourse.grading.intake.flags import shown
 
 _NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", re.I)  # some browsers add an ending
 _ADDED = re.compile(
-    r"[\s_.-]*(\(\d{1,3}\)|[-_ ]\d{1,3}|[-_ ]?v(ersion)?[-_ ]?\d{1,3}|copy\d*|kopie|final|solution|solved|done"
-    r"|submission)$"
+    r"([\s_.-]*\(\d{1,3}\)|[\s_.-]+(\d{1,3}|v(ersion)?[-_ ]?\d{1,3}|copy\d*|kopie|final|solution|solved|done"
+    r"|submission))$"
 )
 _BEFORE = re.compile(r"^(copy of|kopie von)[\s_-]+")
 
