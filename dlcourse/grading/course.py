@@ -7,23 +7,22 @@ The exercises stay text files in `exercises/`; nbgrader's own folders (`source`,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dlcourse.grading import notebooks, release
 from dlcourse.grading.book import book_order
-from dlcourse.grading.books import export, records
-from dlcourse.grading.books.feedback import write_pages
+from dlcourse.grading.books import export
 from dlcourse.grading.books.grades import GradeTable, Learner
 from dlcourse.grading.books.receipts import Receipts
 from dlcourse.grading.books.repeat import Repeated, read_receipt, repeat
 from dlcourse.grading.books.table import learner_of, read_grades
-from dlcourse.grading.collecting import collect, exchange, names
+from dlcourse.grading.collecting import collect, names
 from dlcourse.grading.collecting.roster import read_roster
 from dlcourse.grading.config import course_folder
 from dlcourse.grading.errors import GradingError, did_you_mean
-from dlcourse.grading.grading import grade_class
 from dlcourse.grading.material import Material
 from dlcourse.grading.runners import runner
 
@@ -123,6 +122,8 @@ class Course:
         """
         chapters = self.chapters(part)
         if source is None:
+            from dlcourse.grading.collecting import exchange
+
             return exchange.collect(self.root, self.folder, part)
         rows = read_roster(roster) if roster else []
         taken = collect.collect(
@@ -162,7 +163,7 @@ class Course:
                 this class.
         """
         chapters = self.chapters(part)
-        self._require_release(part)
+        self._require_release_files(part)
         learners = sorted(path.parent.name for path in (self.folder / "submitted").glob(f"*/{part}"))
         if not learners:
             raise GradingError(
@@ -181,8 +182,13 @@ class Course:
         likely = [name for name in chosen if afresh or not receipts.path(part, name).exists()]
         expected = len(likely) * len(chapters)
         with runner(dask=dask, workers=workers, unsafe=unsafe, expected=expected) as run:
+            # They take a second to import: meanwhile the workers start.
+            from dlcourse.grading.books.records import open_api
+            from dlcourse.grading.grading import grade_class
+
+            self._require_release(part)
             grade_class(
-                records.open_api(self.folder, self.root, db=self.db, unsafe=unsafe),
+                open_api(self.folder, self.root, db=self.db, unsafe=unsafe),
                 self.material,
                 part,
                 chapters,
@@ -229,7 +235,7 @@ class Course:
         chapters = self.chapters(part)
         if not self._is_graded(part):
             raise GradingError(f"{part} is not graded; run `dlcourse grade {part}` first.")
-        with records.gradebook(self._api) as book:
+        with self._gradebook() as book:
             return read_grades(book, self._receipts, self.folder / "autograded", part, chapters)
 
     def feedback(self, part: str, *, on_progress: Progress | None = None) -> list[Path]:
@@ -243,6 +249,8 @@ class Course:
             The pages.
         """
         table = self.grades(part)
+        from dlcourse.grading.books.feedback import write_pages
+
         return write_pages(self._api, self.folder, table, on_learner=on_progress or (lambda *_: None))
 
     def export(self, format_name: str, target: Path, *, force: bool = False) -> Path:
@@ -273,7 +281,7 @@ class Course:
         Args:
             learners: The class.
         """
-        with records.gradebook(self._api) as gradebook:
+        with self._gradebook() as gradebook:
             for who in learners:
                 gradebook.update_or_create_student(
                     who.name,
@@ -284,7 +292,7 @@ class Course:
                 )
 
     def _enrolled(self) -> list[Learner]:
-        with records.gradebook(self._api) as gradebook:
+        with self._gradebook() as gradebook:
             return [learner_of(student) for student in gradebook.students]
 
     @cached_property
@@ -294,7 +302,14 @@ class Course:
 
     @cached_property
     def _api(self) -> Any:
-        return records.open_api(self.folder, self.root, db=self.db)
+        from dlcourse.grading.books.records import open_api
+
+        return open_api(self.folder, self.root, db=self.db)
+
+    def _gradebook(self) -> AbstractContextManager[Any]:
+        from dlcourse.grading.books.records import gradebook
+
+        return gradebook(self._api)
 
     @property
     def _receipts(self) -> Receipts:
@@ -307,16 +322,13 @@ class Course:
         """Tell whether there is a grade of a part: by the receipts, and by the gradebook, which can be a new one."""
         if not any((self.folder / "graded" / "receipts" / part).glob("*.json")):
             return False
-        with records.gradebook(self._api) as book:
+        with self._gradebook() as book:
             return any(assignment.name == part for assignment in book.assignments)
 
     def _require_release(self, part: str) -> None:
         """Make sure that the part is released and that the gradebook knows it, also where it was lost and is new."""
-        if not all(
-            (self.folder / "release" / part / f"{name}.ipynb").is_file() for name in self.chapters(part)
-        ):
-            raise GradingError(f"{part} is not released; run `dlcourse release {part}` first.")
-        with records.gradebook(self._api) as book:
+        self._require_release_files(part)
+        with self._gradebook() as book:
             known = any(assignment.name == part for assignment in book.assignments)
         if not known:
             exercises = self._exercises(part)
@@ -326,3 +338,9 @@ class Course:
                     f"`dlcourse release {part} --force`, or put the gradebook back from a backup."
                 )
             release.release(self._api, self.folder, part, exercises)
+
+    def _require_release_files(self, part: str) -> None:
+        if not all(
+            (self.folder / "release" / part / f"{name}.ipynb").is_file() for name in self.chapters(part)
+        ):
+            raise GradingError(f"{part} is not released; run `dlcourse release {part}` first.")
