@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 
 def bindings(source: str) -> dict[str, str]:
@@ -33,3 +34,23 @@ def bindings(source: str) -> dict[str, str]:
         elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
             waiting += ast.iter_child_nodes(node)
     return names
+
+
+@lru_cache(maxsize=256)  # a class is graded on the same test cells
+def only_calls(source: str, name: str = "run_checks") -> bool:
+    """Tell whether a cell does nothing but call one function, so that nothing of it stays.
+
+    Args:
+        source: The text of a cell.
+        name: The function.
+    """
+    try:
+        statements = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    calls = [statement.value for statement in statements if isinstance(statement, ast.Expr)]
+    return (
+        len(calls) == len(statements)
+        and all(isinstance(call, ast.Call) and ast.unparse(call.func) == name for call in calls)
+        and not bindings(source)
+    )

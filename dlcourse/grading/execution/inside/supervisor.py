@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlcourse.grading.execution.channel import ASK, CALL, LAST, REPLY, STATE, Channel, ChannelError
 from dlcourse.grading.execution.codec import CodecError, decode, encode
@@ -38,6 +38,24 @@ class Gone(Exception):  # noqa: N818  (news, not a mistake)
         self.state = state
 
 
+class _Wish(NamedTuple):
+    """What the grader wishes, and what of it concerns the supervisor."""
+
+    payload: bytes
+    do: str
+    turn: int
+    seconds: float
+
+    @classmethod
+    def read(cls, payload: bytes) -> _Wish:
+        terms = decode(payload, inputs=_number)
+        return cls(payload, terms["do"], terms.get("turn", 0), terms.get("seconds", 0.0))
+
+    @property
+    def is_cell(self) -> bool:
+        return self.do == "cell"
+
+
 class Supervisor:
     """Serves one submission.
 
@@ -50,7 +68,7 @@ class Supervisor:
 
     def __init__(self, dialog: Channel, setting: Mapping[str, Any], shell: Shell, *, first: bool) -> None:
         self.dialog, self.setting, self.shell, self.first = dialog, setting, shell, first
-        self.worked: list[bytes] = []
+        self.worked: list[_Wish] = []
         self.restarts = 0
         self.start()
 
@@ -121,17 +139,17 @@ class Supervisor:
     def serve(self) -> None:
         """Do what the grader wishes until it says that this was all."""
         while True:
-            _, wish = self.dialog.receive()
-            terms = decode(wish, inputs=_number)
-            if terms["do"] == "end":
+            _, payload = self.dialog.receive()
+            wish = _Wish.read(payload)
+            if wish.do == "end":
                 return
-            if terms["do"] == "renew":
+            if wish.do == "renew":
                 self.restart()
-                self.dialog.send(STATE, encode({"turn": terms["turn"]}))
+                self.dialog.send(STATE, encode({"turn": wish.turn}))
             else:
                 self.dialog.send(*self.granted(wish))
 
-    def granted(self, wish: bytes) -> tuple[bytes, bytes]:
+    def granted(self, wish: _Wish) -> tuple[bytes, bytes]:
         """Have a wish done by the runner, whatever happens to it.
 
         Args:
@@ -140,9 +158,7 @@ class Supervisor:
         Returns:
             The answer to the grader.
         """
-        terms = decode(wish, inputs=_number)
-        is_cell = terms["do"] == "cell"
-        for again in (not is_cell, False):
+        for again in (not wish.is_cell, False):
             try:
                 if self.spent:
                     self.end()
@@ -152,17 +168,17 @@ class Supervisor:
                 self.restart()
                 if gone.state == "died" and again:  # by what an earlier check left behind, perhaps
                     continue
-                return STATE, encode({"turn": terms["turn"], "state": gone.state})
-            if kind != STATE or decode(reply) != {"turn": terms["turn"], "state": "full"}:
+                return STATE, encode({"turn": wish.turn, "state": gone.state})
+            if kind != STATE or decode(reply) != {"turn": wish.turn, "state": "full"}:
                 break
             self.clear()  # processes that were left behind take all the places
         if kind == LAST:
             self.spent, kind = True, REPLY
-        if is_cell:
+        if wish.is_cell:
             self.worked.append(wish)
         return kind, reply
 
-    def passed_on(self, wish: bytes) -> tuple[bytes, bytes]:
+    def passed_on(self, wish: _Wish) -> tuple[bytes, bytes]:
         """Pass a wish on to the runner, and calls of it to the grader.
 
         Args:
@@ -174,23 +190,21 @@ class Supervisor:
         Raises:
             Gone: It does not answer in time, or not at all.
         """
-        terms = decode(wish, inputs=_number)
-        until = time.monotonic() + terms["seconds"]
-        is_cell = terms["do"] == "cell"
+        until = time.monotonic() + wish.seconds
         try:
-            self.channel.send(ASK, wish, until=until)
+            self.channel.send(ASK, wish.payload, until=until)
             while True:
                 # The runner itself holds a check to its time; here is who holds the runner.
-                kind, reply = self.receive(until if is_cell else until + GRACE, interrupt=is_cell)
-                if kind == CALL and not is_cell:
+                kind, reply = self.receive(until if wish.is_cell else until + GRACE, interrupt=wish.is_cell)
+                if kind == CALL and not wish.is_cell:
                     self.dialog.send(CALL, reply)
                     self.channel.send(*self.dialog.receive(), until=until)
                     continue
                 turn = _turn(reply)
-                if turn == terms["turn"]:
+                if turn == wish.turn:
                     return kind if kind in (REPLY, LAST) else STATE, reply
-                if turn is None or (turn > terms["turn"] and not is_cell):
-                    return STATE, encode({"turn": terms["turn"], "state": "unreadable"})
+                if turn is None or (turn > wish.turn and not wish.is_cell):
+                    return STATE, encode({"turn": wish.turn, "state": "unreadable"})
                 # All else comes late, or from a cell, which was not asked anything.
         except TimeoutError as error:
             raise Gone("slow") from error
