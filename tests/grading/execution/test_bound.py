@@ -20,7 +20,8 @@ def test_names_that_stay_for_the_cells_below(source, names):
 
 
 @pytest.mark.parametrize(
-    "source", ["", "# Checked again on other inputs.", 'run_checks(Check("f", "adds", against="operator.add"))']
+    "source",
+    ["", "# Checked again on other inputs.", 'run_checks(Check("f", "adds", against="operator.add"))'],
 )
 def test_a_cell_that_only_calls_the_checks_leaves_nothing(source):
     assert only_calls(source)
