@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 pytest.importorskip("nbgrader", reason='the grader is not installed: pip install "dlcourse[grading]"')
 pytest.importorskip("typer", reason='the command line is not installed: pip install "dlcourse[book]"')
@@ -24,7 +25,7 @@ from dlcourse.grading.execution.attempt import given_up
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "exercises" / "neurons" / "neuron.md"
-COMMANDS = sorted(c.name or c.callback.__name__ for c in app.registered_commands)
+COMMANDS = sorted(typer.main.get_command(app).commands)
 
 
 @pytest.fixture
