@@ -1,6 +1,8 @@
 """What the tests share."""
 
 import os
+import shutil
+from pathlib import Path
 
 # Before NumPy is imported: two BLAS threads on a loaded machine can be ten times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,3 +26,29 @@ def no_shape_check():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", before)
+
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")  # while it runs, no other event loop can
+def chromium():
+    """A browser, or the reason why there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    with sync_api.sync_playwright() as playwright:
+        executable = next(filter(None, found), playwright.chromium.executable_path)
+        if not Path(executable).is_file():
+            reason = "no Chromium was found: install it, or run `playwright install chromium`"
+            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()

@@ -1,6 +1,5 @@
 """The whole book, built from scratch, and every page of it seen in a browser."""
 
-import os
 import shutil
 import threading
 from pathlib import Path
@@ -17,15 +16,6 @@ ROOT = Path(__file__).parents[1]
 SOURCES = {path.relative_to(ROOT).with_suffix("").as_posix(): path for path in pages.pages(ROOT)}
 STEPPERS = [name for name, path in SOURCES.items() if "stepper(" in path.read_text(encoding="utf-8")]
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -49,27 +39,13 @@ def address(built):
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser(built):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    with sync_api.sync_playwright() as playwright:
-        executable = next(filter(None, found), playwright.chromium.executable_path)
-        if not Path(executable).is_file():
-            reason = "no Chromium was found: install it, or run `playwright install chromium`"
-            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def visit(browser, address):
+def visit(chromium, address):
     """Open a page, and note everything that went wrong on the way."""
     contexts = []
 
     def open_page(name, size="desktop", theme="light"):
-        context = browser.new_context(viewport=SIZES[size], color_scheme=theme)
+        context = chromium.new_context(viewport=SIZES[size], color_scheme=theme)
         contexts.append(context)
         page, wrong = context.new_page(), []
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))

@@ -60,15 +60,6 @@ BY_HAND = (
 
 MINUS = "def add(a, b):\n    return a - b"
 FORGED = "get_ipython().input_transformers_cleanup.append(lambda lines: ['5'])\n"
-BROWSER = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture
@@ -146,20 +137,6 @@ def jupyter(root):
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    with sync_api.sync_playwright() as playwright:
-        executable = next(filter(None, found), playwright.chromium.executable_path)
-        if not Path(executable).is_file():
-            reason = "no Chromium was found: install it, or run `playwright install chromium`"
-            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-        browser = playwright.chromium.launch(executable_path=executable, args=BROWSER)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -487,7 +464,8 @@ def test_the_instructors_late_penalty_is_taken_off(course, hand_in, monkeypatch,
     assert points(course.grades("sums")) == points(table)
 
 
-def test_a_mistake_in_the_instructors_lines_is_said(course):
+def test_a_mistake_in_the_instructors_lines_is_said(course, hand_in):
+    hand_in("ada")
     add_lines(course, "c.LateSubmissionPlugin.penalty_method = zero\n")
     with pytest.raises(GradingError, match=r"nbgrader_config\.py cannot be read \(NameError: name 'zero'"):
         Course(course.root).grade("sums")

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.execution.execute import close, execute
+from dlcourse.grading.execution import warm
+from dlcourse.grading.execution.execute import execute
 from dlcourse.grading.execution.jobs import CODE, NOT_EXECUTED, CellOutcome, Job, Outcome
 
 MEMORY = 4 * 2**30
@@ -35,7 +36,7 @@ def attempt(job: bytes, unsafe: bool) -> bytes:
     except GradingError:
         raise
     except Exception as problem:
-        close()  # the next job must not meet what this one left
+        warm.close()  # the next job must not meet what this one left
         return given_up(job, f"the grader failed on it ({type(problem).__name__}: {problem})")
 
 

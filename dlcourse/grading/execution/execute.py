@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from multiprocessing.util import Finalize
 from typing import Any
 
 from dlcourse.checks import Case, Check, Observation, Report, Verdict, declared, judge
@@ -19,11 +18,11 @@ from dlcourse.checks.run import Declared
 from dlcourse.checks.shortcuts import refusal_in
 from dlcourse.grading import sandbox
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.execution import words
+from dlcourse.grading.execution import warm, words
 from dlcourse.grading.execution.bound import bindings, only_calls
 from dlcourse.grading.execution.jobs import ASSERTS, CHECKS, CODE, CellOutcome, Job, JobCell, Outcome
 from dlcourse.grading.execution.outputs import Shown, calm, failure, points_of
-from dlcourse.grading.execution.session import LostError, Sandboxed, Session
+from dlcourse.grading.execution.session import LostError, Session
 
 MOST_LOSSES = 5
 """How many sandboxes one submission may end."""
@@ -33,8 +32,6 @@ _LONGEST = 2000
 _READABLE = 300_000
 _TYPED = ("EOFError", "StdinNotImplementedError")
 """What input() raises where nobody types."""
-WARM_SANDBOXES = 2
-"""How many sandboxes are kept: each holds what its chapter imports."""
 
 
 def execute(job: bytes, *, unsafe: bool = False) -> bytes:
@@ -91,7 +88,7 @@ class _Execution:
             for hidden in (False, True):
                 self._look_again(made, declarations, hidden)
         except BaseException:  # an interrupt: this submission is still in the sandbox
-            _drop(self._key())
+            warm.drop(self._key())
             raise
         low_trust = tuple(cell.name for cell in self.job.cells if cell.role == ASSERTS)
         cells = tuple(made[cell.index] for cell in self.job.cells)
@@ -277,7 +274,7 @@ class _Execution:
     def _lost(self) -> dict[str, Any]:
         self.losses += 1
         self.session = None
-        _drop(self._key())
+        warm.drop(self._key())
         self._note("It ended the sandbox in which it ran: look at what it does.")
         return {"state": "lost"}
 
@@ -287,7 +284,7 @@ class _Execution:
             if self.losses > MOST_LOSSES:
                 raise LostError("too many sandboxes were ended")
             self.session = Session(
-                _warm(self.isolation, *self._key()),
+                warm.get(self.isolation, self._key()),
                 self.job.files,
                 memory=self.job.limits.memory,
                 output=self.job.limits.output,
@@ -302,12 +299,12 @@ class _Execution:
         try:
             self.session.end()
         except LostError:
-            _drop(self._key())
+            warm.drop(self._key())
             return
         if not self.session.sandbox.nests:
-            _drop(self._key())  # the next submission must not find what this one left
+            warm.drop(self._key())  # the next submission must not find what this one left
 
-    def _key(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _key(self) -> warm.Key:
         return self.job.modules, self.job.warm
 
     def _note(self, sentence: str) -> None:
@@ -317,38 +314,6 @@ class _Execution:
 @lru_cache(maxsize=8)  # a class is graded on the same test cells
 def _declared(tests: tuple[str, ...]) -> list[list[Declared]]:
     return declared(tests)
-
-
-_sandboxes: dict[tuple[tuple[str, ...], tuple[str, ...]], Sandboxed] = {}
-
-
-def _warm(isolation: sandbox.Isolation, modules: tuple[str, ...], warm: tuple[str, ...]) -> Sandboxed:
-    """Return a warm sandbox, and end the one that was not used for longest if there are too many."""
-    key = (modules, warm)
-    found = _sandboxes.pop(key, None)
-    if found is None:
-        while len(_sandboxes) >= WARM_SANDBOXES:
-            _drop(next(iter(_sandboxes)))
-        assert isolation.backend
-        found = Sandboxed(isolation.backend, modules, warm)
-    _sandboxes[key] = found
-    return found
-
-
-def _drop(key: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
-    found = _sandboxes.pop(key, None)
-    if found is not None:
-        found.close()
-
-
-def close() -> None:
-    """End all warm sandboxes."""
-    for key in list(_sandboxes):
-        _drop(key)
-
-
-# Unlike `atexit`, this is heeded by worker processes too.
-Finalize(None, close, exitpriority=10)
 
 
 def _short(verdict: Verdict) -> Verdict:

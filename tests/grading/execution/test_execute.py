@@ -8,7 +8,7 @@ import pytest
 
 from dlcourse.grading import sandbox
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.execution import execute as engine
+from dlcourse.grading.execution import warm
 from dlcourse.grading.execution.execute import execute
 from dlcourse.grading.execution.jobs import ASSERTS, CHECKS, CODE, Job, JobCell, Limits, Outcome
 
@@ -24,7 +24,7 @@ def here():
             pytest.fail(found.words)
         pytest.skip(found.words)
     yield
-    engine.close()
+    warm.close()
 
 
 @pytest.fixture(autouse=True)
@@ -405,11 +405,11 @@ class Halved(torch.nn.Module):
 @pytest.mark.slow
 def test_unsafe_runs_and_says_so(monkeypatch):
     monkeypatch.setattr(sandbox, "isolation", lambda: sandbox.Isolation("none: not here", None))
-    engine.close()
+    warm.close()
     cells = (JobCell(0, "", CODE, RIGHT), JobCell(1, "check", CHECKS, "", DOUBLE, 1.0))
     job = Job("sums/adding", cells, limits=LOW).to_bytes()
     outcome = Outcome.from_bytes(execute(job, unsafe=True))
-    engine.close()
+    warm.close()
     assert outcome.points == 1
     assert outcome.isolation == sandbox.unsafe().words
     assert "--unsafe" in outcome.isolation
