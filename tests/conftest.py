@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 # Before NumPy is imported: two BLAS threads on a loaded machine can be ten times slower than one.
@@ -11,6 +12,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jaxtyping
 import numpy as np
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c():
+    """Hear Ctrl-C: a shell that starts the tests in the background has them ignore it, and all that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -67,7 +67,8 @@ class Cluster:
             if process.poll() is not None:
                 continue
             for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-                one.kill()
+                with suppress(psutil.NoSuchProcess):  # it may end by itself at this moment
+                    one.kill()
             process.wait()
 
     def _start(self, command, *options, **variables):

@@ -6,6 +6,7 @@ from .recipe import HURRIED, RIGHT_ADD, Recipe
 
 _ALL_BUT_TWO = ("add", "Tally", "double", "countdown", "squash", "power", "interval")
 _SLOW = r"stopped after"
+_PATIENT = replace(HURRIED, check_seconds=10)  # it ends by itself, on a loaded machine too
 
 
 def _answer(name, code, told="", **more):
@@ -280,10 +281,12 @@ RECIPES = [
         "import warnings\nfor n in range(100_000):\n    warnings.warn(str(n))\nreturn None",
         slow=True,
     ),
-    _answer("returns 200 MB", "import numpy as np\nreturn np.zeros(25_000_000)", "more than|MB"),
+    _answer(
+        "returns 200 MB", "import numpy as np\nreturn np.zeros(25_000_000)", "more than|MB", limits=_PATIENT
+    ),
     _answer("returns 20 MB", "import numpy as np\nreturn np.zeros(2_500_000)", "shape"),
     _answer("returns a list of 100,000 numbers", "return [x[0]] * 100_000"),
-    _answer("returns ten million numbers in a list", "return [1] * 10_000_000", "more than"),
+    _answer("returns ten million numbers in a list", "return [1] * 10_000_000", "more than", limits=_PATIENT),
     _answer("returns a text of 10 MB", "return 'x' * 10_000_000"),
     _answer("returns a text of a megabyte", "return 'x' * 1_000_000"),
     _answer("returns a dictionary of long keys", "return {'x' * 100_000 + str(n): n for n in range(10)}"),
