@@ -1,0 +1,1 @@
+"""The second part: what an error is, and how a network learns from it."""
