@@ -48,3 +48,21 @@ def expect_matching(function: str, left: tuple[str, Any, int], right: tuple[str,
             f"{b_name} of shape {b.shape}: axis {a_axis} of {a_name} must be as long as axis {b_axis} of {b_name}"
         )
     return int(a.shape[a_axis])
+
+
+def expect_gradient(function: str, d_y: Any, y: Any) -> None:
+    """Hold what a pullback takes to the shape of the value: NumPy would stretch it silently.
+
+    Args:
+        function: name for the message.
+        d_y: gradient of the value.
+        y: value.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    if np.shape(d_y) != np.shape(y):
+        raise ValueError(
+            f"the pullback of {function} expects the gradient of its value, of shape {np.shape(y)}, "
+            f"got shape {np.shape(d_y)}: give one number for each number of the value"
+        )

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from dlcourse.neurons._expect import expect_floating
+from dlcourse.neurons._expect import expect_floating, expect_gradient
 from dlcourse.neurons._normal import FAR, normal_cdf, normal_density
 from dlcourse.neurons.neuron import step
 
@@ -42,15 +42,6 @@ Rows: TypeAlias = Float[np.ndarray, "*batch classes"]
 Pullback: TypeAlias = Callable[[Array], Array]
 
 
-def _expect_gradient(function: str, d_y: Array, y: Array) -> None:
-    """Refuse a gradient of another shape: NumPy would stretch it silently."""
-    if np.shape(d_y) != y.shape:
-        raise ValueError(
-            f"the pullback of {function} expects the gradient of its value, of shape {y.shape}, "
-            f"got shape {np.shape(d_y)}: give one number for each number of the value"
-        )
-
-
 def step_op(z: Array) -> tuple[Array, Pullback]:
     """Fire at or above the threshold 0, with a pullback that is 0 everywhere.
 
@@ -68,7 +59,7 @@ def step_op(z: Array) -> tuple[Array, Pullback]:
     y = step(z)
 
     def pullback(d_y: Array) -> Array:
-        _expect_gradient("step", d_y, y)
+        expect_gradient("step", d_y, y)
         return np.zeros_like(d_y)
 
     return y, pullback
@@ -117,7 +108,7 @@ def sigmoid_op(z: Array) -> tuple[Array, Pullback]:
     y = sigmoid(z)
 
     def pullback(d_y: Array) -> Array:
-        _expect_gradient("sigmoid", d_y, y)
+        expect_gradient("sigmoid", d_y, y)
         return d_y * y * (1 - y)
 
     return y, pullback
@@ -164,7 +155,7 @@ def tanh_op(z: Array) -> tuple[Array, Pullback]:
     y = tanh(z)
 
     def pullback(d_y: Array) -> Array:
-        _expect_gradient("tanh", d_y, y)
+        expect_gradient("tanh", d_y, y)
         return d_y * (1 - y * y)
 
     return y, pullback
@@ -215,7 +206,7 @@ def relu_op(z: Array) -> tuple[Array, Pullback]:
     y = relu(z)
 
     def pullback(d_y: Array) -> Array:
-        _expect_gradient("relu", d_y, y)
+        expect_gradient("relu", d_y, y)
         return d_y * (y > 0)
 
     return y, pullback
@@ -265,7 +256,7 @@ def gelu_op(z: Array) -> tuple[Array, Pullback]:
     y = np.maximum(z, -FAR) * share  # the bound keeps -inf * 0 from being NaN
 
     def pullback(d_y: Array) -> Array:
-        _expect_gradient("gelu", d_y, y)
+        expect_gradient("gelu", d_y, y)
         return d_y * (share + np.clip(z, -FAR, FAR) * normal_density(z))
 
     return y, pullback
@@ -340,7 +331,7 @@ def softmax_op(z: Rows) -> tuple[Rows, Pullback]:
     p = softmax(z)
 
     def pullback(d_p: Rows) -> Rows:
-        _expect_gradient("softmax", d_p, p)
+        expect_gradient("softmax", d_p, p)
         d_z = d_p * p
         d_z -= p * d_z.sum(axis=-1, keepdims=True)
         return d_z
@@ -393,7 +384,7 @@ def log_softmax_op(z: Rows) -> tuple[Rows, Pullback]:
     y = log_softmax(z)
 
     def pullback(d_y: Rows) -> Rows:
-        _expect_gradient("log_softmax", d_y, y)
+        expect_gradient("log_softmax", d_y, y)
         return d_y - np.exp(y) * d_y.sum(axis=-1, keepdims=True)
 
     return y, pullback

@@ -137,17 +137,7 @@ def forward_all(
         >>> [h.shape for h in forward_all(x, [Layer(np.ones((2, 3)), np.zeros(3)), Layer(np.ones((3, 1)), np.zeros(1))])]
         [(5, 2), (5, 3), (5, 1)]
     """
-    expect_floating("forward", x=x)
-    _expect_chain(layers)
-    if x.ndim == 2 and x.shape[1] != layers[0].W.shape[0]:
-        raise ValueError(
-            f"layer 1 expects {layers[0].W.shape[0]} inputs but x of shape {x.shape} has {x.shape[1]}: "
-            "put one sample into each row of x, and give layer 1 a W with as many rows as x has columns"
-        )
-    if not np.isfinite(x).all():
-        raise ValueError(
-            "forward expects numbers, got NaN or inf in x: leave out or fill what was not measured"
-        )
+    expect_forward(x, layers)
     answers = [x]
     for layer in layers:
         answers.append(dense(answers[-1], *layer))  # (batch, n_in) -> (batch, n_out)
@@ -342,6 +332,30 @@ def _function(name: str) -> Callable[[Any], Any]:
     if name != "linear" and name not in ACTIVATIONS:
         raise ValueError(f"there is no activation {name!r}: choose linear, {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS.get(name, lambda z: z)
+
+
+def expect_forward(x: Float[np.ndarray, "batch n_in"], layers: Sequence[Layer]) -> None:
+    """Refuse a batch that does not fit the layers, or layers that do not fit one after the other.
+
+    Args:
+        x: one sample a row, ``(batch, n_in)``.
+        layers: at least one.
+
+    Raises:
+        TypeError: if an array does not hold floating-point numbers.
+        ValueError: if the shapes do not fit, or ``x`` holds NaN or inf.
+    """
+    expect_floating("forward", x=x)
+    _expect_chain(layers)
+    if x.ndim == 2 and x.shape[1] != layers[0].W.shape[0]:
+        raise ValueError(
+            f"layer 1 expects {layers[0].W.shape[0]} inputs but x of shape {x.shape} has {x.shape[1]}: "
+            "put one sample into each row of x, and give layer 1 a W with as many rows as x has columns"
+        )
+    if not np.isfinite(x).all():
+        raise ValueError(
+            "forward expects numbers, got NaN or inf in x: leave out or fill what was not measured"
+        )
 
 
 def _expect_chain(layers: Sequence[Layer]) -> None:
