@@ -1,8 +1,8 @@
 """How a model gets better: small steps against the gradient of its loss.
 
-:func:`descend` is the bare method, for any function of a few numbers. :func:`train` is the same method for a model
-and its examples, which takes each step on a few of them only. Between the two stand the first model that learns this
-way, with its gradient derived by hand, and the largest rate at which that works.
+:func:`one_step` is the idea. :func:`descend` repeats it, for any function of a few numbers. :func:`train` repeats it for
+a model and its examples, each step on a few of them only. Between the two stand the first models that learn this way,
+their gradients derived by hand, and the largest rate at which that works.
 Chapter: book/learning/gradient_descent.md. Source: Goodfellow et al. (2016), sections 4.3 and 5.9.
 """
 
@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from dlcourse.learning.loss import cross_entropy_op
 from dlcourse.neurons._expect import expect_floating
+from dlcourse.neurons.network import linear
 from dlcourse.neurons.neuron import weighted_sum
 
 __all__ = [
@@ -27,9 +29,12 @@ __all__ = [
     "linear_hessian",
     "linear_regression",
     "minibatches",
+    "one_step",
+    "softmax_regression",
     "train",
 ]
 
+Number: TypeAlias = Float[np.ndarray, "*shape"] | np.floating | float
 Parameters: TypeAlias = tuple[Float[np.ndarray, "*_"], ...]
 Model: TypeAlias = Callable[..., tuple[Any, tuple[Any, ...]]]
 
@@ -38,14 +43,43 @@ class DivergenceError(ArithmeticError):
     """The steps were too large: the numbers grew until they were no longer finite."""
 
 
+def one_step(p: Number, gradient: Number, rate: float) -> Float[np.ndarray, "..."]:
+    r"""Take one step downhill: against the gradient, as long as the learning rate says.
+
+    .. math:: p \leftarrow p - \eta \, \nabla L(p)
+
+    Source: Cauchy (1847); Goodfellow et al. (2016), section 4.3.
+
+    Args:
+        p: where we are, any shape.
+        gradient: the derivative of the loss with respect to each number of ``p``, same shape.
+        rate: learning rate :math:`\eta`, above 0.
+
+    Returns:
+        Where we are next, same shape, in the dtype of ``p``.
+
+    Raises:
+        ValueError: if the rate is not above 0, or the gradient has another shape.
+
+    Example:
+        >>> one_step(np.array([3.0, -1.0]), np.array([6.0, -2.0]), 0.25)
+        array([ 1.5, -0.5])
+    """
+    _expect_rate("one_step", rate)
+    if np.shape(gradient) != np.shape(p):
+        raise ValueError(
+            f"one_step expects a gradient of the shape of the point, {np.shape(p)}, got {np.shape(gradient)}: give one "
+            "derivative for each number of the point"
+        )
+    return np.asarray(p - float(rate) * gradient)
+
+
 def descend(
     gradient: Callable[[Any], Any], start: Float[np.ndarray, "*n"] | float, *, rate: float, steps: int
 ) -> Float[np.ndarray, "points ..."]:
-    r"""Walk down a function: again and again a step against its gradient.
+    r"""Walk down a function, step by step, and keep the path.
 
     .. math:: p_{t+1} = p_t - \eta \, \nabla f(p_t)
-
-    Source: Cauchy (1847); Goodfellow et al. (2016), section 4.3.
 
     Args:
         gradient: gives the gradient at a point, in the shape of the point.
@@ -66,19 +100,13 @@ def descend(
     """
     point = np.asarray(start, dtype=float) if isinstance(start, float | int) else start
     expect_floating("descend", start=point)
-    _expect_rate("descend", rate)
     _expect_count("descend", "steps", steps, least=0)
     path = np.empty((steps + 1, *point.shape), point.dtype)  # (steps + 1, *n)
     path[0] = point
     for t in range(steps):
         with np.errstate(over="ignore", invalid="ignore"):
             slope = np.asarray(gradient(path[t]))
-            if slope.shape != point.shape:
-                raise ValueError(
-                    f"descend expects a gradient of the shape of the point, {point.shape}, got {slope.shape}: "
-                    "give one derivative for each number of the point"
-                )
-            path[t + 1] = path[t] - rate * slope
+            path[t + 1] = one_step(path[t], slope, rate)
         if not np.isfinite(path[t + 1]).all():
             if t == 0 and not np.isfinite(slope).all():
                 raise _not_finite("descend", "gradient")
@@ -163,6 +191,39 @@ def linear_regression(
     d_w = 2 / len(y) * (x.T @ r)  # (n_in, batch) @ (batch,) -> (n_in,)
     d_b = 2 * r.mean()
     return (r * r).mean(), (d_w, d_b)
+
+
+def softmax_regression(
+    x: Float[np.ndarray, "batch n_in"],
+    labels: Int[np.ndarray, " batch"],
+    W: Float[np.ndarray, "n_in classes"],
+    b: Float[np.ndarray, " classes"],
+) -> tuple[np.floating, tuple[Float[np.ndarray, "n_in classes"], Float[np.ndarray, " classes"]]]:
+    r"""Compute the cross-entropy of one layer with softmax, and its gradient.
+
+    .. math:: Z = X W + b, \qquad \frac{\partial L}{\partial W} = X^\top \frac{\partial L}{\partial Z}, \qquad
+              \frac{\partial L}{\partial b} = \sum_i \frac{\partial L}{\partial z_i}
+
+    Source: Goodfellow et al. (2016), section 6.2.2.3.
+
+    Args:
+        x: one sample a row, ``(batch, n_in)``.
+        labels: class indices, ``(batch,)``.
+        W: one class a column, ``(n_in, classes)``.
+        b: one bias a class, ``(classes,)``.
+
+    Returns:
+        The loss [nats], and its gradients with respect to ``W`` and ``b``.
+
+    Example:
+        >>> x, labels = np.array([[1.0], [3.0]]), np.array([0, 1])
+        >>> loss, (d_W, d_b) = softmax_regression(x, labels, np.zeros((1, 2)), np.zeros(2))
+        >>> round(float(loss), 3), d_W, d_b
+        (0.693, array([[ 0.5, -0.5]]), array([0., 0.]))
+    """
+    loss, pullback = cross_entropy_op(linear(x, W, b), labels)
+    d_z = pullback(1.0)  # (batch, classes)
+    return loss, (x.T @ d_z, d_z.sum(axis=0))  # (n_in, classes), (classes,)
 
 
 def linear_hessian(x: Float[np.ndarray, "batch n_in"]) -> Float[np.ndarray, "n n"]:
@@ -303,7 +364,6 @@ def train(
         >>> w.round(3), round(float(b), 3), len(losses)
         (array([2.]), 1.0, 400)
     """
-    _expect_rate("train", rate)
     _expect_count("train", "epochs", epochs, least=0)
     _expect_count("train", "size", size, least=1)
     _expect_targets("train", x, y)
@@ -316,8 +376,7 @@ def train(
                 loss, gradients = model(x[batch], y[batch], *trained)
                 if not np.isfinite(loss):
                     raise _diverged("train", len(losses), rate) if losses else _not_finite("train", "loss")
-                for p, d_p in zip(trained, gradients, strict=True):
-                    p -= rate * d_p
+                trained = [one_step(p, d_p, rate) for p, d_p in zip(trained, gradients, strict=True)]
             losses.append(loss)
     if not all(np.isfinite(p).all() for p in trained):
         raise _diverged("train", len(losses), rate)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcourse.checks import check_gradients
-from dlcourse.data import weather
+from dlcourse.data import digits, weather
 from dlcourse.learning.gradient_descent import (
     DivergenceError,
     descend,
@@ -14,8 +14,11 @@ from dlcourse.learning.gradient_descent import (
     linear_hessian,
     linear_regression,
     minibatches,
+    one_step,
+    softmax_regression,
     train,
 )
+from dlcourse.neurons.network import accuracy, linear
 
 torch.set_num_threads(1)
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-5}
@@ -63,6 +66,47 @@ def test_linear_regression_has_the_gradient_it_says(seed, batch, n_in):
         return loss, lambda d_loss: tuple(d_loss * np.asarray(g) for g in gradients)
 
     check_gradients(op, *parameters, rng=np.random.default_rng(seed))
+
+
+@settings(max_examples=60, deadline=None)
+@given(dtype=st.sampled_from([np.float64, np.float32]), classes=st.integers(1, 5), **SHAPES)
+def test_softmax_regression_agrees_with_torch(dtype, classes, seed, batch, n_in):
+    rng = np.random.default_rng(seed)
+    x, W, b = (
+        rng.standard_normal(shape).astype(dtype) for shape in ((batch, n_in), (n_in, classes), classes)
+    )
+    labels = rng.integers(0, classes, batch)
+    loss, gradients = softmax_regression(x, labels, W, b)
+    tW, tb = (torch.tensor(p, requires_grad=True) for p in (W, b))
+    expected = torch.nn.functional.cross_entropy(torch.from_numpy(x) @ tW + tb, torch.from_numpy(labels))
+    expected.backward()
+    tolerance = TOLERANCE[dtype]
+    for got, right in zip((loss, *gradients), (expected.detach(), tW.grad, tb.grad), strict=True):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, right.numpy(), rtol=tolerance, atol=tolerance * 10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(classes=st.integers(1, 5), **SHAPES)
+def test_softmax_regression_has_the_gradient_it_says(classes, seed, batch, n_in):
+    rng = np.random.default_rng(seed)
+    x, labels = rng.standard_normal((batch, n_in)), rng.integers(0, classes, batch)
+
+    def op(W, b):
+        loss, gradients = softmax_regression(x, labels, W, b)
+        return loss, lambda d_loss: tuple(d_loss * g for g in gradients)
+
+    check_gradients(op, rng.standard_normal((n_in, classes)), rng.standard_normal(classes), rng=rng)
+
+
+def test_softmax_regression_reads_most_digits(rng):
+    x, labels, x_test, labels_test = digits.split()
+    start = [np.zeros((784, 10), np.float32), np.zeros(10, np.float32)]
+    (W, b), losses = train(softmax_regression, start, x, labels, rate=0.2, epochs=3, size=64, rng=rng)
+    assert W.dtype == b.dtype == np.float32
+    assert losses[0] == pytest.approx(np.log(10), rel=1e-6)
+    assert np.mean(losses[-20:]) < 0.5
+    assert accuracy(linear(x_test, W, b).argmax(axis=-1), labels_test) > 0.87
 
 
 @settings(max_examples=40, deadline=None)
@@ -261,6 +305,13 @@ def test_nothing_that_comes_in_is_changed(rng):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_step_keeps_the_dtype_whatever_the_rate_is(dtype):
+    p = np.ones(3, dtype)
+    assert one_step(p, p, np.float64(0.1)).dtype == dtype
+    np.testing.assert_allclose(one_step(p, 2 * p, 0.25), 0.5)
+
+
 def test_no_step_leaves_everything_where_it_was(rng):
     x, y, w, b = draw_regression(1, 10, 3)
     np.testing.assert_array_equal(descend(lambda p: 2 * p, w, rate=0.1, steps=0), w[None, :])
@@ -304,6 +355,12 @@ with_nan[4, 1] = np.nan
             ValueError,
             r"gradient of NaN or inf at the start, before any step: look for NaN in the data",
         ),
+        (lambda: one_step(np.ones(3), np.ones((3, 1)), 0.1), ValueError, r"shape of the point, \(3,\)"),
+        (
+            lambda: one_step(np.ones(3), np.ones(3), 0.0),
+            ValueError,
+            r"one_step expects a learning rate above 0",
+        ),
         (lambda: largest_stable_rate(np.ones((2, 3))), ValueError, r"symmetric matrix of shape \(n, n\)"),
         (lambda: largest_stable_rate(np.array([[1.0, 2], [0, 1]])), ValueError, r"a symmetric matrix"),
         (
@@ -336,7 +393,7 @@ with_nan[4, 1] = np.nan
         (lambda: minibatches(0, 3, rng=np.random.default_rng()), ValueError, r"n to be 1 or more, got 0"),
         (lambda: minibatches(5, 0, rng=np.random.default_rng()), ValueError, r"size to be 1 or more, got 0"),
         (lambda: minibatches(5, 2.5, rng=np.random.default_rng()), TypeError, r"integer"),
-        (lambda: some_training(rate=0.0), ValueError, r"train expects a learning rate above 0"),
+        (lambda: some_training(rate=0.0), ValueError, r"one_step expects a learning rate above 0"),
         (lambda: some_training(size=0), ValueError, r"size to be 1 or more"),
         (lambda: some_training(epochs=-1), ValueError, r"epochs to be 0 or more"),
         (lambda: some_training(y=np.ones(9)), ValueError, r"train expects one target for each example"),
