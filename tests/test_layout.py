@@ -31,7 +31,10 @@ def mirrors(part, stem):
 
 
 def problems(root):
-    """Say which mirrors are missing, and which files no chapter of the table of contents names."""
+    """Say which mirrors are missing, and which files no chapter of the table of contents names.
+
+    A part's private modules ``_name.py`` and their tests ``test__name.py`` belong to no chapter.
+    """
     named = chapters(root)
     missing = [place for chapter in named for place in mirrors(*chapter) if not (root / place).is_file()]
     expected = {place for chapter in named for place in mirrors(*chapter)}
@@ -40,7 +43,9 @@ def problems(root):
         str(path.relative_to(root))
         for pattern in ("book/*/*.md", "dlcourse/*/*.py", "exercises/*/*", "tests/*/test_*.py")
         for path in root.glob(pattern)
-        if path.parent.name not in ROOMS and path.stem != "index" and not path.name.startswith("_")
+        if path.parent.name not in ROOMS
+        and path.stem != "index"
+        and not path.name.startswith(("_", "test__"))
     }
     return [f"missing: {p}" for p in missing] + [
         f"in no chapter: {p}" for p in sorted(present - expected)
