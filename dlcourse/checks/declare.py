@@ -157,7 +157,8 @@ def given(*args: Any, then: Sequence[Step] = (), raises: type[Exception] | None 
 
     Args:
         args: what the learner's name is called with. Each call gets its own copy, of a random generator too, so that the
-            learner's function and the reference draw the same numbers.
+            learner's function and the reference draw the same numbers. A generator stands last; where the function
+            takes ``rng`` by name only, it is passed by name.
         then: steps after the call, for classes, pullbacks, generators and changes in place.
         raises: the exception that bad input must raise.
     """

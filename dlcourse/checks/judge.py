@@ -300,6 +300,7 @@ def _parameters(target: Any, case: Case) -> list[str]:
     except (TypeError, ValueError):
         known = []
     names = [p.name for p in known if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names += [p.name for p in known if p.kind is p.KEYWORD_ONLY and p.name == "rng"]
     rest = next((f"{p.name}[{{}}]" for p in known if p.kind is p.VAR_POSITIONAL), "argument {}")
     first = 0 if "[" in rest else len(names) + 1
     return names[: len(args)] + [rest.format(first + i) for i in range(len(args) - len(names))]

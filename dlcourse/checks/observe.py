@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import io
 import itertools
 import warnings
@@ -62,10 +63,22 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
+def _call(target: Any, args: tuple[Any, ...]) -> Any:
+    """Call with the arguments in order; a generator goes to ``rng`` by name where that is the only way to it."""
+    if args and isinstance(args[-1], np.random.Generator):
+        try:
+            rng = inspect.signature(target).parameters.get("rng")
+        except (TypeError, ValueError):  # a callable without a signature
+            rng = None
+        if rng is not None and rng.kind is rng.KEYWORD_ONLY:
+            return target(*args[:-1], rng=args[-1])
+    return target(*args)
+
+
 def _run(target: Any, case: Case, args: tuple[Any, ...], steps: Sequence[tuple[Any, ...]]) -> Any:
     if case.args is None:
         return plain(target)
-    result = target(*args)
+    result = _call(target, args)
     if not case.then:
         return plain(result)
     seen = []

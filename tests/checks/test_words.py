@@ -211,6 +211,13 @@ class TestRandomGenerator:
         for _ in range(2):
             assert verdict(self.check, lambda n, rng: rng.standard_normal(n)).passed
 
+    def test_it_is_passed_by_name_where_that_is_the_only_way(self, monkeypatch):
+        monkeypatch.setattr(oracle, "noise", lambda n, *, rng: rng.standard_normal(n), raising=False)
+        assert verdict(self.check, lambda n, *, rng: rng.standard_normal(n)).passed
+        assert verdict(self.check, noise).passed
+        found = verdict(self.check, lambda n, *, rng: rng.standard_normal(n) + 1)
+        assert "for n = 3, rng = a random generator" in found.example
+
     def test_it_is_shown_in_words(self):
         found = verdict(self.check, lambda n, rng: rng.standard_normal(n) + 1)
         assert "rng = a random generator" in found.example
