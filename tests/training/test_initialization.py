@@ -4,8 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlcourse.data import digits
+from dlcourse.learning.backpropagation import TrainableMLP, forward_op
 from dlcourse.neurons.activation import ACTIVATIONS
-from dlcourse.neurons.network import MLP, forward_all
+from dlcourse.neurons.network import MLP, Layer, forward_all
 from dlcourse.training.initialization import (
     GAINS,
     SCHEMES,
@@ -13,6 +15,7 @@ from dlcourse.training.initialization import (
     he_scale,
     initialize,
     normal,
+    signals,
     xavier,
     xavier_scale,
     zeros,
@@ -181,6 +184,119 @@ def test_one_layer_keeps_the_mean_square_where_it_should(scheme, activation, exp
     assert abs(ratio - expected) < 5 * standard_error
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    st.sampled_from(["relu", "tanh", "sigmoid", "gelu"]),
+    st.integers(1, 7),
+    st.integers(0, 2**32),
+)
+def test_signals_are_those_of_torch(sizes, activation, batch, seed):
+    rng = np.random.default_rng(seed)
+    net = initialize(sizes, "he", output="value", activation=activation, rng=rng)
+    x = rng.standard_normal((batch, sizes[0]))
+    d_answers = rng.standard_normal((batch, sizes[-1]))
+    h = torch.tensor(x, requires_grad=True)
+    answers = [h]
+    for k, layer in enumerate(net.layers, start=1):
+        h = h @ torch.tensor(layer.W) + torch.tensor(layer.b)
+        if k < len(net.layers):
+            h = getattr(torch.nn.functional, activation)(h)
+        h.retain_grad()
+        answers.append(h)
+    h.backward(torch.tensor(d_answers))
+    found = signals(x, net.layers, d_answers)
+    np.testing.assert_allclose(
+        found.activations, [a.detach().square().mean().sqrt() for a in answers], rtol=1e-10, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        found.gradients, [a.grad.square().mean().sqrt() for a in answers], rtol=1e-10, atol=1e-12
+    )
+    d_x, _ = forward_op(x, net.layers)[1](d_answers)
+    np.testing.assert_allclose(found.gradients[0], np.sqrt(np.mean(d_x**2)), rtol=1e-12)
+
+
+def growth(scheme, activation, rng, scale=None, depth=50, width=200):
+    """Return the mean growth a layer of activations and of gradients: logarithms, 0 where the size is kept."""
+    net = initialize(
+        [width] * (depth + 1), scheme, output="value", activation=activation, scale=scale, rng=rng
+    )
+    found = signals(rng.standard_normal((20, width)), net.layers[:-1], rng.standard_normal((20, width)))
+    activations, gradients = np.log(found.activations), np.log(found.gradients)
+    return (activations[-1] - activations[0]) / (depth - 1), (gradients[0] - gradients[-1]) / (depth - 1)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "activation", "scale", "factor"),
+    [
+        ("he", "relu", None, 1.0),
+        ("he", "linear", None, 1.0),
+        ("xavier", "linear", None, 1.0),
+        ("xavier", "relu", None, np.sqrt(1 / 2)),
+        ("normal", "relu", 0.02, 0.02 * np.sqrt(200 / 2)),
+        ("normal", "relu", 1.0, np.sqrt(200 / 2)),
+    ],
+)
+def test_fifty_layers_keep_or_multiply_the_signals_as_predicted(scheme, activation, scale, factor, rng):
+    # Over 50 layers of 200 units the logarithm wanders by less than 1, which is 0.02 a layer.
+    forward, backward = growth(scheme, activation, rng, scale)
+    assert forward == pytest.approx(np.log(factor), abs=0.03)
+    assert backward == pytest.approx(np.log(factor), abs=0.03)
+
+
+def test_tanh_holds_a_middle_size_through_fifty_layers(rng):
+    net = initialize([200] * 51, "he", output="value", activation="tanh", rng=rng)
+    for size in (0.01, 1.0, 100.0):
+        x = size * rng.standard_normal((20, 200))
+        late = signals(x, net.layers[:-1], np.ones((20, 200))).activations[20:]
+        assert late.min() > 0.5
+        assert late.max() < 0.8
+
+
+def test_with_zeros_nothing_learns_but_the_last_bias():
+    x, labels = digits.split()[:2]
+    for activation in ("relu", "tanh"):
+        net = initialize(
+            [784, 16, 8, 10], "zeros", output="class", activation=activation, rng=np.random.default_rng(0)
+        )
+        model = TrainableMLP(net)
+        for step in range(5):
+            batch = slice(30 * step, 30 * step + 27)
+            _, gradients = model.loss_and_gradients(x[batch].astype(float), labels[batch])
+            for parameter, gradient in zip(model.parameters, gradients, strict=True):
+                parameter -= 0.5 * gradient
+        *others, last = model.parameters
+        assert not any(parameter.any() for parameter in others)
+        assert last.any()
+
+
+def test_equal_units_stay_equal_while_they_learn():
+    # All numbers here are halves, quarters, ...: sums of them are exact in any order, so equal means equal.
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 3, (4, 3)).astype(float)
+    y = x.sum(axis=1, keepdims=True) - 1
+    net = MLP("value", np.full((3, 5), 0.25), np.zeros(5), np.full((5, 1), 0.25), np.zeros(1))
+    model = TrainableMLP(net)
+    losses = []
+    for _ in range(3):
+        loss, gradients = model.loss_and_gradients(x, y)
+        losses.append(loss)
+        for parameter, gradient in zip(model.parameters, gradients, strict=True):
+            parameter -= gradient / 64
+    W1, b1, W2, _ = model.parameters
+    for units in (W1.T, b1, W2):
+        np.testing.assert_array_equal(units, np.broadcast_to(units[0], units.shape))
+    assert (np.diff(losses) < 0).all()
+    assert (W1 != 0.25).all()
+
+
+def test_sizes_beyond_the_squares_that_can_be_written():
+    layers = [Layer(np.full((1, 1), 1e-100), np.zeros(1)), Layer(np.full((1, 1), 1e-100), np.zeros(1))]
+    found = signals(np.array([[1e200]]), layers, np.array([[1e200]]))
+    np.testing.assert_allclose(found.activations, [1e200, 1e100, 1.0], rtol=1e-12)
+    np.testing.assert_allclose(found.gradients, [1.0, 1e100, 1e200], rtol=1e-12)
+
+
 @pytest.mark.usefixtures("no_shape_check")
 @pytest.mark.parametrize(
     ("call", "says"),
@@ -219,6 +335,7 @@ def test_one_layer_keeps_the_mean_square_where_it_should(scheme, activation, exp
         ),
         (lambda rng: initialize([3, 2], output="klass", rng=rng), r"knows no 'klass': choose class, value"),
         (lambda rng: initialize([3], output="class", rng=rng), r"at least two layers"),
+        (lambda rng: signals(np.ones((2, 3)), [], np.ones((2, 3))), r"at least one layer, got none"),
     ],
 )
 def test_errors_say_the_remedy(call, says, rng):
