@@ -147,7 +147,8 @@ def surprise(logits: Logits, labels: Labels) -> Float[np.ndarray, " batch"]:
         array([6.93e-01, 1.00e+03])
     """
     _expect_labels(logits, labels)
-    return -log_softmax(logits)[np.arange(len(labels)), labels]  # (batch, classes) -> (batch,)
+    log_p = log_softmax(logits)[np.arange(len(labels)), labels]  # (batch, classes) -> (batch,)
+    return 0 - log_p  # where log_p is 0, -log_p would read -0
 
 
 def cross_entropy(logits: Logits, labels: Labels) -> Scalar:
@@ -196,7 +197,7 @@ def cross_entropy_op(logits: Logits, labels: Labels) -> tuple[Scalar, Callable[[
     _expect_labels(logits, labels)
     batch = np.arange(len(labels))
     log_p = log_softmax(logits)  # (batch, classes)
-    loss = np.mean(-log_p[batch, labels])
+    loss = np.mean(0 - log_p[batch, labels])
 
     def pullback(d_loss: Any) -> Logits:
         _expect_number("cross_entropy", d_loss)

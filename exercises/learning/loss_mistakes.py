@@ -134,7 +134,6 @@ MISTAKES = [
     _entropy(
         "logarithm of the mean",
         "You took the logarithm of the mean",
-        {"cross_entropy_check": 1, "cross_entropy_hidden": 1},
         result="-np.log(np.mean(np.exp(log_p[np.arange(len(labels)), labels])))",
     ),
     _entropy(
