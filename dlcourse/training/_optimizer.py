@@ -59,7 +59,7 @@ class Optimizer:
     DECOUPLED: ClassVar[bool] = False
     """Whether weight decay shrinks the parameters themselves, as in AdamW."""
 
-    def __init__(self, parameters: Arrays, *, rate: float | Schedule, weight_decay: float = 0.0):
+    def __init__(self, parameters: Arrays, rate: float | Schedule, weight_decay: float = 0.0):
         self.parameters = tuple(parameters)
         _expect_parameters(type(self).__name__, self.parameters)
         expect_in(type(self).__name__, 0.0, None, weight_decay=weight_decay)
@@ -150,10 +150,10 @@ class Optimizer:
         xs, gs = self._runs, runs(contiguous)
         if [x.size for x in xs] != [g.size for g in gs]:
             xs, gs = ([a.reshape(-1) for a in arrays] for arrays in (self.parameters, contiguous))
-        blocks, start = [], 0
+        blocks, start, size = [], 0, self._scratch.shape[1]
         for x, g in zip(xs, gs, strict=True):
-            for i in range(0, x.size, BLOCK):
-                n = min(BLOCK, x.size - i)
+            for i in range(0, x.size, size):
+                n = min(size, x.size - i)
                 here = slice(start + i, start + i + n)
                 moments = tuple(array[here] for array in self._moments.values())
                 blocks.append(Block(x[i : i + n], g[i : i + n], self._scratch[0, :n], moments))

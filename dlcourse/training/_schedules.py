@@ -32,7 +32,7 @@ def constant(rate: float) -> Schedule:
     return lambda step: rate
 
 
-def step_decay(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
+def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     r"""Multiply the rate by a factor again and again, and keep it in between.
 
     .. math:: \eta_t = \eta \, f^{\lfloor t / n \rfloor}
@@ -55,7 +55,7 @@ def step_decay(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
     return lambda step: rate * factor ** (step // every)
 
 
-def cosine(rate: float, *, steps: int, lowest: float = 0.0) -> Schedule:
+def cosine(rate: float, steps: int, lowest: float = 0.0) -> Schedule:
     r"""Lower the rate along half a wave of the cosine: slowly, then fast, then slowly again.
 
     .. math:: \eta_t = \eta_\text{low} + \tfrac12 (\eta - \eta_\text{low}) \bigl(1 + \cos(\pi t / n)\bigr)
@@ -81,7 +81,7 @@ def cosine(rate: float, *, steps: int, lowest: float = 0.0) -> Schedule:
     return lambda step: lowest + (rate - lowest) * (1 + cos(pi * min(step / steps, 1))) / 2
 
 
-def warmup(schedule: float | Schedule, *, steps: int) -> Schedule:
+def warmup(schedule: float | Schedule, steps: int) -> Schedule:
     r"""Rise evenly to the first rate of a schedule, and follow it from there.
 
     .. math:: \eta_t = \frac{t + 1}{n + 1} \, \eta'_0 \text{ for } t < n,

@@ -43,7 +43,6 @@ def sgd_step(
     x: Array,
     g: Array,
     velocity: Array,
-    *,
     rate: float,
     momentum: float = 0.0,
     nesterov: bool = False,
@@ -101,7 +100,6 @@ class SGD(Optimizer):
     def __init__(
         self,
         parameters: Arrays,
-        *,
         rate: float | Schedule,
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -132,7 +130,6 @@ def rmsprop_step(
     x: Array,
     g: Array,
     square: Array,
-    *,
     rate: float,
     alpha: float = 0.99,
     eps: float = 1e-8,
@@ -190,7 +187,6 @@ class RMSProp(Optimizer):
     def __init__(
         self,
         parameters: Arrays,
-        *,
         rate: float | Schedule,
         alpha: float = 0.99,
         eps: float = 1e-8,
@@ -220,7 +216,6 @@ def adam_step(
     mean: Array,
     square: Array,
     step: int,
-    *,
     rate: float,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
@@ -291,7 +286,6 @@ class Adam(Optimizer):
     def __init__(
         self,
         parameters: Arrays,
-        *,
         rate: float | Schedule,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -326,7 +320,6 @@ def adamw_step(
     mean: Array,
     square: Array,
     step: int,
-    *,
     rate: float,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
@@ -382,7 +375,6 @@ class AdamW(Adam):
     def __init__(
         self,
         parameters: Arrays,
-        *,
         rate: float | Schedule,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
