@@ -14,11 +14,13 @@ import numpy as np
 from jaxtyping import Float
 
 from dlcourse.neurons._expect import expect_floating, expect_gradient
+from dlcourse.training._normalized import NormalizedMLP
 
 __all__ = [
     "EPS",
     "BatchNorm",
     "LayerNorm",
+    "NormalizedMLP",
     "batch_norm",
     "batch_norm_op",
     "layer_norm",
@@ -61,7 +63,7 @@ def moments(x: Array, axis: int) -> tuple[Moment, Moment]:
     return first + mean, np.square(shifted - mean).mean(axis, keepdims=True)
 
 
-def standardize(x: Array, axis: int, *, eps: float = EPS) -> Array:
+def standardize(x: Array, axis: int, eps: float = EPS) -> Array:
     r"""Bring the numbers along an axis to mean 0 and spread 1.
 
     .. math:: y_i = \frac{x_i - \mu}{\sqrt{\sigma^2 + \varepsilon}}
@@ -83,10 +85,10 @@ def standardize(x: Array, axis: int, *, eps: float = EPS) -> Array:
         array([[-1.,  0.],
                [ 1.,  0.]])
     """
-    return standardize_op(x, axis, eps=eps)[0]
+    return standardize_op(x, axis, eps)[0]
 
 
-def standardize_op(x: Array, axis: int, *, eps: float = EPS) -> tuple[Array, Callable[[Array], Array]]:
+def standardize_op(x: Array, axis: int, eps: float = EPS) -> tuple[Array, Callable[[Array], Array]]:
     r"""Standardize and return the pullback, through the mean and through the spread.
 
     .. math:: \bar x_i = \frac{1}{\sqrt{\sigma^2 + \varepsilon}}
@@ -205,7 +207,7 @@ def layer_norm_op(x: Rows, gamma: Units, beta: Units, *, eps: float = EPS) -> tu
 
 def _scaled_op(x: Rows, gamma: Units, beta: Units, axis: int, eps: float) -> tuple[Rows, Pullback]:
     """Standardize along an axis, then scale and shift each unit."""
-    y, standardize_pullback = standardize_op(x, axis, eps=eps)
+    y, standardize_pullback = standardize_op(x, axis, eps)
 
     def pullback(d_value: Rows) -> tuple[Rows, Units, Units]:
         expect_gradient("batch_norm" if axis == 0 else "layer_norm", d_value, y)
