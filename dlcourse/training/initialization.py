@@ -7,7 +7,7 @@ Chapter: book/training/initialization.md. Sources: Glorot and Bengio (2010); He 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -60,14 +60,14 @@ def zeros(
         array([[0., 0., 0.],
                [0., 0., 0.]])
     """
-    _fans(shape)
+    _expect_shape(shape)
     return np.zeros(shape, dtype)
 
 
 def normal(
-    shape: tuple[int, int], *, scale: float, rng: np.random.Generator, dtype: Any = np.float64
+    shape: tuple[int, int], scale: float, *, rng: np.random.Generator, dtype: Any = np.float64
 ) -> Weights:
-    r"""Draw weights with the same spread for a layer of any size.
+    r"""Draw normally distributed weights of a given spread.
 
     .. math:: W_{jk} \sim \mathcal N(0, s^2)
 
@@ -84,10 +84,46 @@ def normal(
         ValueError: if the shape is not that of a matrix of weights, or the scale is not a positive number.
 
     Example:
-        >>> normal((1000, 100), scale=0.01, rng=np.random.default_rng(0)).std().round(4)
+        >>> normal((1000, 100), 0.01, rng=np.random.default_rng(0)).std().round(4)
         np.float64(0.01)
     """
-    return _draw("normal", shape, scale, rng, dtype)
+    _expect_shape(shape)
+    _expect_positive("normal", "scale", scale)
+    return (scale * rng.standard_normal(shape)).astype(dtype)
+
+
+def uniform(
+    shape: tuple[int, int], scale: float, *, rng: np.random.Generator, dtype: Any = np.float64
+) -> Weights:
+    r"""Draw weights of a given spread evenly between two bounds, which none of them exceeds.
+
+    .. math:: W_{jk} \sim \mathcal U(-\sqrt 3\,s, \sqrt 3\,s)
+
+    Args:
+        shape: ``(n_in, n_out)``.
+        scale: standard deviation :math:`s` of the weights, not their bound.
+        rng: draws the weights.
+        dtype: dtype of the weights; they are drawn in float64 and then rounded.
+
+    Returns:
+        The weights, one unit a column.
+
+    Raises:
+        ValueError: if the shape is not that of a matrix of weights, or the scale is not a positive number.
+
+    Example:
+        >>> W = uniform((1000, 100), 1.0, rng=np.random.default_rng(0))
+        >>> W.std().round(2), W.max().round(2)
+        (np.float64(1.0), np.float64(1.73))
+    """
+    _expect_shape(shape)
+    _expect_positive("uniform", "scale", scale)
+    bound = np.sqrt(3) * scale
+    return rng.uniform(-bound, bound, shape).astype(dtype)
+
+
+DISTRIBUTIONS = {"normal": normal, "uniform": uniform}
+"""What :func:`xavier` and :func:`he` can draw from, by name."""
 
 
 def xavier_scale(n_in: int, n_out: int, gain: float = 1.0) -> float:
@@ -117,17 +153,16 @@ def xavier(
     distribution: str = "normal",
     dtype: Any = np.float64,
 ) -> Weights:
-    r"""Draw weights for an activation that passes its sum nearly unchanged, such as tanh near 0.
+    """Draw weights for an activation that passes its sum nearly unchanged, such as tanh near 0.
 
-    .. math:: W_{jk} \sim \mathcal N(0, s^2) \quad\text{or}\quad \mathcal U(-\sqrt 3\,s, \sqrt 3\,s),
-              \qquad s = g \sqrt{\frac{2}{n_{in} + n_{out}}}
+    Their standard deviation is :func:`xavier_scale`.
 
     Source: Glorot and Bengio (2010), equations 12 and 16.
 
     Args:
         shape: ``(n_in, n_out)``.
         rng: draws the weights.
-        gain: factor :math:`g` for the activation; see :data:`GAINS`.
+        gain: factor for the activation; see :data:`GAINS`.
         distribution: ``"normal"`` or ``"uniform"``.
         dtype: dtype of the weights; they are drawn in float64 and then rounded.
 
@@ -143,8 +178,9 @@ def xavier(
         >>> W.std().round(3), np.abs(W).max().round(3)
         (np.float64(0.05), np.float64(0.087))
     """
-    n_in, n_out = _fans(shape)
-    return _draw("xavier", shape, xavier_scale(n_in, n_out, gain), rng, dtype, distribution)
+    _expect_shape(shape)
+    _expect_positive("xavier", "gain", gain)
+    return _distribution(distribution)(shape, xavier_scale(*shape, gain), rng=rng, dtype=dtype)
 
 
 def he_scale(n_in: int, gain: float = GAINS["relu"]) -> float:
@@ -173,17 +209,16 @@ def he(
     distribution: str = "normal",
     dtype: Any = np.float64,
 ) -> Weights:
-    r"""Draw weights for ReLU, which blocks half of all sums, or with another gain for another activation.
+    """Draw weights for ReLU, which blocks half of all sums, or for another activation by its gain.
 
-    .. math:: W_{jk} \sim \mathcal N(0, s^2) \quad\text{or}\quad \mathcal U(-\sqrt 3\,s, \sqrt 3\,s),
-              \qquad s = \frac{g}{\sqrt{n_{in}}}
+    Their standard deviation is :func:`he_scale`.
 
     Source: He et al. (2015), section 2.2, equation 10.
 
     Args:
         shape: ``(n_in, n_out)``.
         rng: draws the weights.
-        gain: factor :math:`g` for the activation; see :data:`GAINS`.
+        gain: factor for the activation; see :data:`GAINS`.
         distribution: ``"normal"`` or ``"uniform"``.
         dtype: dtype of the weights; they are drawn in float64 and then rounded.
 
@@ -198,8 +233,9 @@ def he(
         >>> he((800, 200), rng=np.random.default_rng(0)).std().round(3)
         np.float64(0.05)
     """
-    n_in, _ = _fans(shape)
-    return _draw("he", shape, he_scale(n_in, gain), rng, dtype, distribution)
+    _expect_shape(shape)
+    _expect_positive("he", "gain", gain)
+    return _distribution(distribution)(shape, he_scale(shape[0], gain), rng=rng, dtype=dtype)
 
 
 def initialize(
@@ -260,7 +296,7 @@ def initialize(
             W = he(shape, gain=GAINS[name], rng=rng, dtype=dtype)
         else:
             assert scale is not None
-            W = normal(shape, scale=scale, rng=rng, dtype=dtype)
+            W = normal(shape, scale, rng=rng, dtype=dtype)
         parameters += [W, np.zeros(n_out, dtype)]
     return MLP(output, *parameters, activation=activation)
 
@@ -325,34 +361,24 @@ def _size(array: Float[np.ndarray, "batch n"]) -> float:
     return largest * float(np.sqrt(np.mean((array / largest) ** 2)))
 
 
-def _fans(shape: tuple[int, int]) -> tuple[int, int]:
-    """Return ``n_in`` and ``n_out``; refuse what is not the shape of a matrix of weights."""
+def _expect_shape(shape: tuple[int, int]) -> None:
+    """Refuse what is not the shape of a matrix of weights."""
     if len(shape) != 2 or min(shape) < 1:
         raise ValueError(
             f"weights need a shape (n_in, n_out) of at least one input and one unit, got {tuple(shape)}: "
             "write the number of inputs first, as in (784, 32)"
         )
-    return shape
 
 
-def _draw(
-    scheme: str,
-    shape: tuple[int, int],
-    scale: float,
-    rng: np.random.Generator,
-    dtype: Any,
-    distribution: str = "normal",
-) -> Weights:
-    """Draw weights of a given standard deviation."""
-    _fans(shape)
-    if not 0 < scale < np.inf:
+def _expect_positive(function: str, name: str, value: float) -> None:
+    """Refuse a factor that no standard deviation can have."""
+    if not 0 < value < np.inf:
         raise ValueError(
-            f"{scheme} expects a positive finite scale or gain, got a standard deviation of {scale}: "
-            "for weights that are all 0 there is zeros"
+            f"{function} expects a positive finite {name}, got {value}: for weights that are all 0 there is zeros"
         )
-    if distribution == "normal":
-        return (scale * rng.standard_normal(shape)).astype(dtype)
-    if distribution == "uniform":
-        bound = np.sqrt(3) * scale  # a uniform number between -a and a has the standard deviation a / sqrt(3)
-        return rng.uniform(-bound, bound, shape).astype(dtype)
-    raise ValueError(f"{scheme} draws from 'normal' or 'uniform', got {distribution!r}")
+
+
+def _distribution(name: str) -> Callable[..., Weights]:
+    if name not in DISTRIBUTIONS:
+        raise ValueError(f"there is no distribution {name!r}: choose {', '.join(DISTRIBUTIONS)}")
+    return DISTRIBUTIONS[name]

@@ -16,6 +16,7 @@ from dlcourse.training.initialization import (
     initialize,
     normal,
     signals,
+    uniform,
     xavier,
     xavier_scale,
     zeros,
@@ -79,7 +80,7 @@ def test_what_is_drawn_is_the_generators_numbers_times_the_scale(shape, seed, dt
         np.testing.assert_allclose(flat, np.sqrt(3) * scale * uniform, rtol=1e-5, atol=1e-6 * scale)
         assert flat.dtype == dtype
     np.testing.assert_array_equal(
-        normal(shape, scale=gain, rng=rng(), dtype=dtype), (gain * standard).astype(dtype)
+        normal(shape, gain, rng=rng(), dtype=dtype), (gain * standard).astype(dtype)
     )
     assert not zeros(shape, dtype=dtype).any()
     assert zeros(shape, dtype=dtype).dtype == dtype
@@ -309,13 +310,14 @@ def test_sizes_beyond_the_squares_that_can_be_written():
         (lambda rng: zeros((3, 2, 1)), r"got \(3, 2, 1\)"),
         (
             lambda rng: normal((3, 2), scale=0.0, rng=rng),
-            r"normal expects a positive finite scale .* there is zeros",
+            r"normal expects a positive finite scale, got 0\.0: .* there is zeros",
         ),
-        (lambda rng: he((3, 2), gain=np.nan, rng=rng), r"he expects a positive finite scale or gain"),
+        (lambda rng: he((3, 2), gain=np.nan, rng=rng), r"he expects a positive finite gain, got nan"),
         (lambda rng: xavier((3, 2), gain=-1.0, rng=rng), r"xavier expects a positive"),
+        (lambda rng: uniform((3, 2), np.inf, rng=rng), r"uniform expects a positive finite scale, got inf"),
         (
             lambda rng: he((3, 2), distribution="cauchy", rng=rng),
-            r"he draws from 'normal' or 'uniform', got 'cauchy'",
+            r"no distribution 'cauchy': choose normal, uniform",
         ),
         (
             lambda rng: initialize([3, 2], "kaiming", output="class", rng=rng),
