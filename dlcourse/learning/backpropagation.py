@@ -220,7 +220,7 @@ def dense_op(
 
 
 def forward_op(
-    x: Float[np.ndarray, "batch n_in"], layers: Sequence[Layer]
+    x: Float[np.ndarray, "batch n_in"], layers: Sequence[tuple[Array, Array, str]]
 ) -> tuple[Float[np.ndarray, "batch n_out"], NetworkPullback]:
     r"""Send a batch through the layers, and give back the way for the error: the same layers, last one first.
 
@@ -230,7 +230,8 @@ def forward_op(
 
     Args:
         x: one sample a row, ``(batch, n_in)``.
-        layers: at least one; each takes as many inputs as the one before has units.
+        layers: at least one :class:`~dlcourse.neurons.network.Layer`, or ``(W, b, activation)``; each takes as many
+            inputs as the one before has units.
 
     Returns:
         The answers of the output layer, ``(batch, n_out)``, and the pullback, which turns ``d_answers`` into ``d_x`` and
@@ -246,10 +247,10 @@ def forward_op(
         >>> d_x.shape, [(d_W.shape, d_b.shape) for d_W, d_b in gradients]
         ((5, 2), [((2, 3), (3,)), ((3, 1), (1,))])
     """
-    expect_forward(x, layers)
+    expect_forward(x, [Layer(*layer) for layer in layers])
     h, pullbacks = x, []
-    for layer in layers:
-        h, layer_pullback = dense_op(h, *layer)  # (batch, n_in) -> (batch, n_out)
+    for W, b, activation in layers:
+        h, layer_pullback = dense_op(h, W, b, activation)  # (batch, n_in) -> (batch, n_out)
         pullbacks.append(layer_pullback)
 
     def pullback(d_answers: Array) -> tuple[Array, list[tuple[Array, Array]]]:
