@@ -8,7 +8,7 @@ a test holds the two equal. Chapter: book/training/optimizers.md. Sources: Sutsk
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite, sqrt
 from typing import TypeAlias
 
@@ -217,7 +217,7 @@ def adam_step(
     square: Array,
     step: int,
     rate: float,
-    betas: tuple[float, float] = (0.9, 0.999),
+    betas: Sequence[float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
 ) -> tuple[Array, Array, Array]:
@@ -287,7 +287,7 @@ class Adam(Optimizer):
         self,
         parameters: Arrays,
         rate: float | Schedule,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ):
@@ -321,7 +321,7 @@ def adamw_step(
     square: Array,
     step: int,
     rate: float,
-    betas: tuple[float, float] = (0.9, 0.999),
+    betas: Sequence[float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.01,
 ) -> tuple[Array, Array, Array]:
@@ -376,7 +376,7 @@ class AdamW(Adam):
         self,
         parameters: Arrays,
         rate: float | Schedule,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ):
