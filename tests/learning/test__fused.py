@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -27,8 +29,9 @@ NETWORKS = st.fixed_dictionaries(
 
 
 def draw(rng, sizes, output="class", activation="relu", dtype=np.float64):
-    shapes = zip(sizes[:-1], sizes[1:], strict=True)
-    parameters = [p for n, m in shapes for p in (rng.standard_normal((n, m)), rng.standard_normal(m))]
+    parameters = [
+        p for n, m in pairwise(sizes) for p in (rng.standard_normal((n, m)), rng.standard_normal(m))
+    ]
     return MLP(output, *(p.astype(dtype) for p in parameters), activation=activation)
 
 
