@@ -56,7 +56,7 @@ def mean_squared_error(predicted: Values, target: Values) -> Scalar:
         2.5
     """
     _expect_targets(predicted, target)
-    error = predicted - target.astype(predicted.dtype, copy=False)  # (batch, n_out)
+    error = predicted - target.astype(predicted.dtype, copy=False)
     return np.mean(error * error)
 
 
@@ -79,7 +79,7 @@ def mean_squared_error_op(predicted: Values, target: Values) -> tuple[Scalar, Ca
                [-1.]])
     """
     _expect_targets(predicted, target)
-    error = predicted - target.astype(predicted.dtype, copy=False)  # (batch, n_out)
+    error = predicted - target.astype(predicted.dtype, copy=False)
     loss = np.mean(error * error)
 
     def pullback(d_loss: Any) -> Values:
@@ -147,7 +147,7 @@ def surprise(logits: Logits, labels: Labels) -> Float[np.ndarray, " batch"]:
         array([6.93e-01, 1.00e+03])
     """
     _expect_labels(logits, labels)
-    log_p = log_softmax(logits)[np.arange(len(labels)), labels]  # (batch, classes) -> (batch,)
+    log_p = log_softmax(logits)[np.arange(len(labels)), labels]  # (batch,)
     return 0 - log_p  # where log_p is 0, -log_p would read -0
 
 
