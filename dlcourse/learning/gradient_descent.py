@@ -43,7 +43,7 @@ class DivergenceError(ArithmeticError):
     """The steps were too large: the numbers grew until they were no longer finite."""
 
 
-def one_step(p: Number, gradient: Number, rate: float) -> Float[np.ndarray, "..."]:
+def one_step(p: Number, gradient: Number, rate: Float[np.ndarray, ""] | float) -> Float[np.ndarray, "..."]:
     r"""Take one step downhill: against the gradient, as long as the learning rate says.
 
     .. math:: p \leftarrow p - \eta \, \nabla L(p)
@@ -65,7 +65,7 @@ def one_step(p: Number, gradient: Number, rate: float) -> Float[np.ndarray, "...
         >>> one_step(np.array([3.0, -1.0]), np.array([6.0, -2.0]), 0.25)
         array([ 1.5, -0.5])
     """
-    _expect_rate("one_step", rate)
+    _expect_rate("one_step", float(rate))
     if np.shape(gradient) != np.shape(p):
         raise ValueError(
             f"one_step expects a gradient of the shape of the point, {np.shape(p)}, got {np.shape(gradient)}: give one "
