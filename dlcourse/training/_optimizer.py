@@ -20,6 +20,8 @@ Arrays: TypeAlias = Sequence[Float[np.ndarray, "*_"]]
 BLOCK = 16_384
 """Numbers updated at once: small enough that a block and its moments stay in the cache from one line to the next."""
 
+_SWEEP = 64  # steps between two looks for moments that are too small to matter
+
 
 class Block(NamedTuple):
     """Views of one stretch of a network's numbers, all of one length."""
@@ -92,6 +94,8 @@ class Optimizer:
         blocks = self._blocks(gradients)
         self.steps += 1
         self._update(self._decayed(blocks, rate) if self.weight_decay else blocks, rate)
+        if self.steps % _SWEEP == 0:
+            self._sweep()
 
     def state(self) -> dict[str, Any]:
         """Return copies of all that changes from step to step: plain arrays and numbers, for a checkpoint.
@@ -125,6 +129,15 @@ class Optimizer:
         self.steps = int(state["steps"])
         for name, array in self._moments.items():
             array[:] = state[name]
+
+    def _sweep(self) -> None:
+        """Set moments to 0 that would soon be subnormal: the processor takes a hundred times as long for such a number.
+
+        Where the gradient stays 0 (a dead unit, a pixel without ink) a moment shrinks with each step, to the smallest
+        number there is, and never reaches 0 by itself. One such number in a hundred makes Adam take twice as long.
+        """
+        for array in self._moments.values():
+            array[np.abs(array) < 1000 * np.finfo(array.dtype).tiny] = 0
 
     def _update(self, blocks: Iterable[Block], rate: float) -> None:
         raise NotImplementedError(f"{type(self).__name__} must say how it updates a block")
