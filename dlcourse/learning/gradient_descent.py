@@ -43,7 +43,7 @@ class DivergenceError(ArithmeticError):
     """The steps were too large: the numbers grew until they were no longer finite."""
 
 
-def one_step(p: Number, gradient: Number, rate: Float[np.ndarray, ""] | float) -> Float[np.ndarray, "..."]:
+def one_step(p: Number, gradient: Number, rate: Float[np.ndarray, ""] | float) -> Float[np.ndarray, ...]:
     r"""Take one step downhill: against the gradient, as long as the learning rate says.
 
     .. math:: p \leftarrow p - \eta \, \nabla L(p)

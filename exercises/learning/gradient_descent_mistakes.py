@@ -9,7 +9,7 @@ STEP = {"one_step_check": 1, "one_step_hidden": 1}
 REGRESSION = {"linear_regression_check": 2, "linear_regression_hidden": 2}
 LIMIT = {"largest_stable_rate_check": 1, "largest_stable_rate_hidden": 1}
 BATCHES = {"minibatches_check": 2, "minibatches_hidden": 1}
-TRAIN = {"train_check": 2, "train_hidden": 3}
+LEARN = {"learn_check": 2, "learn_hidden": 3}
 
 
 def _step(name: str, formula: str, told: str) -> Mistake:
@@ -46,7 +46,7 @@ def _batches(
     return Mistake("minibatches", name, code, BATCHES, told)
 
 
-def _train(
+def _learn(
     name: str,
     told: str,
     *,
@@ -59,7 +59,7 @@ def _train(
     loses: dict[str, float] | None = None,
 ) -> Mistake:
     code = (
-        "def train(x, y, w, b, rate, epochs, size, *, rng):\n"
+        "def learn(x, y, w, b, rate, epochs, size, *, rng):\n"
         "    losses = []\n"
         f"    once = {once}\n"
         "    for _ in range(epochs):\n"
@@ -70,7 +70,7 @@ def _train(
         f"        {late}\n"
         "    return w, b, losses\n"
     )
-    return Mistake("train", name, code, TRAIN if loses is None else loses, told)
+    return Mistake("learn", name, code, LEARN if loses is None else loses, told)
 
 
 MISTAKES = [
@@ -144,34 +144,34 @@ MISTAKES = [
     _batches("in one piece", "You returned the order in one piece", batches="order"),
     _batches("in one batch", "All examples are in one batch", batches="[order]"),
     _batches("counts from 1", "You count from 1", order="rng.permutation(n) + 1"),
-    _train("one epoch only", "You went through the examples once", late="break"),
-    _train(
+    _learn("one epoch only", "You went through the examples once", late="break"),
+    _learn(
         "generator used up",
         "You went through the examples once",
         once="iter(minibatches(len(x), size, rng=rng))",
         batches="once",
     ),
-    _train(
+    _learn(
         "same batches in each epoch",
         "Your epochs all have the same batches",
         once="list(minibatches(len(x), size, rng=rng))",
         batches="once",
     ),
-    _train(
+    _learn(
         "all examples in each step",
         "Each of your steps uses all examples",
         gradient="linear_regression(x, y, w, b)",
     ),
-    _train(
+    _learn(
         "uphill", "Your steps go uphill", step="w, b = one_step(w, -d_w, rate), one_step(b, -d_b, rate)"
     ),
-    _train("bias forgotten", "b stays as it was", step="w = one_step(w, d_w, rate)"),
-    _train("nothing kept", "w and b are as they were", step="one_step(w, d_w, rate)"),
-    _train("one loss an epoch", "You noted one loss for each epoch", note="None", late="losses.append(loss)"),
-    _train("loss after the step", "You noted the loss after the step", note="None",
+    _learn("bias forgotten", "b stays as it was", step="w = one_step(w, d_w, rate)"),
+    _learn("nothing kept", "w and b are as they were", step="one_step(w, d_w, rate)"),
+    _learn("one loss an epoch", "You noted one loss for each epoch", note="None", late="losses.append(loss)"),
+    _learn("loss after the step", "You noted the loss after the step", note="None",
            step="w, b = one_step(w, d_w, rate), one_step(b, d_b, rate)\n"
                 "            losses.append(linear_regression(x[batch], y[batch], w, b)[0])"),
-    _train(
+    _learn(
         "divided by the batch again",
         "You divided by the size of the batch once more",
         step="w, b = one_step(w, d_w / size, rate), one_step(b, d_b / size, rate)",
