@@ -43,7 +43,11 @@ class DivergenceError(ArithmeticError):
     """The steps were too large: the numbers grew until they were no longer finite."""
 
 
-def one_step(p: Number, gradient: Number, rate: Float[np.ndarray, ""] | float) -> Float[np.ndarray, ...]:
+def one_step(
+    p: Number,
+    gradient: Number,
+    rate: Float[np.ndarray, ""] | float,
+) -> Float[np.ndarray, ...]:
     r"""Take one step downhill: against the gradient, as long as the learning rate says.
 
     .. math:: p \leftarrow p - \eta \, \nabla L(p)
@@ -75,7 +79,11 @@ def one_step(p: Number, gradient: Number, rate: Float[np.ndarray, ""] | float) -
 
 
 def descend(
-    gradient: Callable[[Any], Any], start: Float[np.ndarray, "*n"] | float, *, rate: float, steps: int
+    gradient: Callable[[Any], Any],
+    start: Float[np.ndarray, "*n"] | float,
+    *,
+    rate: float,
+    steps: int,
 ) -> Float[np.ndarray, "points ..."]:
     r"""Walk down a function, step by step, and keep the path.
 
@@ -432,5 +440,5 @@ def _diverged(function: str, step: int, rate: float) -> DivergenceError:
     """Say that the rate made the numbers grow out of range."""
     return DivergenceError(
         f"{function} diverged: after step {step} the numbers are no longer finite, because with the learning rate "
-        f"{rate:g} the steps grow. Try {rate / 10:g}, and bring the inputs to mean 0 and spread 1"
+        f"{rate:.3g} the steps grow. Try {rate / 10:.3g}, and bring the inputs to mean 0 and spread 1"
     )
