@@ -78,7 +78,8 @@ def cosine(rate: float, steps: int, lowest: float = 0.0) -> Schedule:
     expect_rate("cosine", rate)
     expect_rate("cosine", lowest)
     _expect_steps("cosine", "steps", steps)
-    return lambda step: lowest + (rate - lowest) * (1 + cos(pi * min(step / steps, 1))) / 2
+    fall = rate - lowest
+    return lambda step: lowest + fall * (1 + cos(pi * min(step / steps, 1))) / 2
 
 
 def warmup(schedule: float | Schedule, steps: int) -> Schedule:

@@ -350,7 +350,8 @@ def adamw_step(
         >>> x
         array([0.95])
     """
-    return adam_step((1 - rate * weight_decay) * x, g, mean, square, step, rate=rate, betas=betas, eps=eps)
+    x = (1 - rate * weight_decay) * x
+    return adam_step(x, g, mean, square, step, rate, betas, eps)
 
 
 class AdamW(Adam):
@@ -409,20 +410,15 @@ def clip_by_norm(gradients: Arrays, limit: float) -> float:
         [0.6, 0.8]
     """
     expect_positive("clip_by_norm", limit=limit)
-    norm = _norm(gradients)
-    if not isfinite(norm):
-        raise ValueError(
-            f"clip_by_norm expects finite gradients, got a length of {norm}: the loss has already left the numbers "
-            "that can be written; lower the rate, or look for a division by 0 or a logarithm of 0"
-        )
+    norm = _length("clip_by_norm", gradients)
     if norm + 1e-6 > limit:
         for g in gradients:
             np.multiply(g, limit / (norm + 1e-6), out=g)
     return norm
 
 
-def _norm(gradients: Arrays) -> float:
-    """Return the length of all gradients together."""
+def _length(function: str, gradients: Arrays) -> float:
+    """Return the length of all gradients together; refuse one that is not finite."""
     flat = [g.reshape(-1) for g in gradients if g.size]
     with np.errstate(over="ignore", invalid="ignore"):
         norm = sqrt(sum(float(np.dot(g, g)) for g in flat))
@@ -431,5 +427,8 @@ def _norm(gradients: Arrays) -> float:
     # A square has overflowed, or a number is not finite: divided by the largest one, the squares are 1 at most.
     largest = max(float(np.abs(g).max()) for g in flat)
     if not isfinite(largest):
-        return largest
+        raise ValueError(
+            f"{function} expects finite gradients, got a length of {largest}: the loss has already left the numbers "
+            "that can be written; lower the rate, or look for a division by 0 or a logarithm of 0"
+        )
     return largest * sqrt(sum(float(np.dot(h, h)) for h in (g / largest for g in flat)))
