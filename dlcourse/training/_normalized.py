@@ -5,8 +5,8 @@ Chapter: book/training/normalization.md. Source: Ioffe and Szegedy (2015), secti
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -29,6 +29,19 @@ class Norm(Protocol):
         self, x: Array, training: bool
     ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
         """Return the value and its pullback, which returns the gradients of x, gamma and beta."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A norm with more to remember than its parameters."""
+
+    def state(self) -> dict[str, Array]:
+        """Return copies of what is remembered."""
+        ...
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Continue from a state."""
         ...
 
 
@@ -101,6 +114,22 @@ class NormalizedMLP:
         """
         scores = self.sums(x, training)[-1]
         return scores.argmax(axis=-1) if self.output == "class" else scores
+
+    def state(self) -> dict[str, Array]:
+        """Return what a checkpoint needs beside the parameters: the running statistics of each norm that has some."""
+        return {
+            f"{number} {name}": value
+            for number, norm in enumerate(self.norms)
+            if isinstance(norm, Remembering)
+            for name, value in norm.state().items()
+        }
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Continue from a :meth:`state`."""
+        for number, norm in enumerate(self.norms):
+            if isinstance(norm, Remembering):
+                mine = f"{number} "
+                norm.load({name.removeprefix(mine): v for name, v in state.items() if name.startswith(mine)})
 
     def _loss_op(self, scores: Array, y: Array) -> tuple[Any, Callable[[Any], Array]]:
         return cross_entropy_op(scores, y) if self.output == "class" else mean_squared_error_op(scores, y)

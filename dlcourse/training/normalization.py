@@ -7,7 +7,7 @@ Chapter: book/training/normalization.md. Sources: Ioffe and Szegedy (2015); Ba e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -294,6 +294,20 @@ class BatchNorm:
             self._remember(x)
             return value, pullback
         return self._evaluate_op(x)
+
+    def state(self) -> dict[str, Units]:
+        """Return what a checkpoint needs beside the parameters: copies of the running statistics."""
+        return {"running_mean": self.running_mean.copy(), "running_var": self.running_var.copy()}
+
+    def load(self, state: Mapping[str, Units]) -> None:
+        """Continue from the running statistics of a :meth:`state`."""
+        for name, running in (("running_mean", self.running_mean), ("running_var", self.running_var)):
+            if name not in state or state[name].shape != running.shape:
+                raise ValueError(
+                    f"BatchNorm expects {name} of shape {running.shape} in a state, got "
+                    f"{state[name].shape if name in state else 'none'}: load what state() of the same network gave"
+                )
+            running[:] = state[name]
 
     def _remember(self, x: Batch) -> None:
         """Move the running statistics a step towards those of a batch."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dlcourse.checks import GradientError, check_gradients
 from dlcourse.learning._trainable import Trainable
 from dlcourse.neurons.network import MLP
+from dlcourse.training import fit
 from dlcourse.training.normalization import (
     BatchNorm,
     LayerNorm,
@@ -21,6 +22,7 @@ from dlcourse.training.normalization import (
     standardize,
     standardize_op,
 )
+from dlcourse.training.optimizers import SGD
 
 torch.set_num_threads(1)
 
@@ -333,6 +335,33 @@ def test_normalized_network_can_be_trained_like_any_other(rng):
         np.testing.assert_array_equal(old, new)
 
 
+def test_normalized_network_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, rng):
+    x, y = rng.standard_normal((50, 4)), rng.integers(0, 3, 50)
+
+    def run(path, *epochs):
+        net = MLP.draw([4, 6, 5, 3], output="class", rng=np.random.default_rng(1))
+        for count in epochs:  # each begins anew, and continues from what the file holds
+            model = NormalizedMLP(net, BatchNorm)
+            optimizer, order = SGD(model.parameters, rate=0.1), np.random.default_rng(2)
+            checkpoint = {"checkpoint": path, "resume": path.exists()}
+            fit(
+                model,
+                x,
+                y,
+                optimizer=optimizer,
+                epochs=count,
+                batch=10,
+                rng=order,
+                **checkpoint,
+            )
+        return model
+
+    whole, resumed = run(tmp_path / "whole.npz", 4), run(tmp_path / "parts.npz", 2, 4)
+    np.testing.assert_array_equal(whole.sums(x)[-1], resumed.sums(x)[-1])
+    assert whole.state().keys() == {f"{i} running_{what}" for i in (0, 1) for what in ("mean", "var")}
+    assert NormalizedMLP(MLP.draw([4, 6, 3], output="class", rng=rng), LayerNorm).state() == {}
+
+
 def test_normalized_network_predicts_each_sample_alone_in_evaluation_mode_only(rng):
     model = NormalizedMLP(MLP.draw([4, 6, 3], output="value", rng=rng), BatchNorm)
     x = rng.standard_normal((8, 4))
@@ -382,6 +411,12 @@ x42, one2, one4 = np.ones((4, 2)), np.ones(2), np.ones(4)
         (lambda: BatchNorm(3, momentum=0.0), ValueError, r"a momentum above 0 and up to 1, got 0\.0"),
         (lambda: BatchNorm(3, momentum=1.5), ValueError, r"a momentum above 0 and up to 1, got 1\.5"),
         (lambda: BatchNorm(3, eps=0.0), ValueError, r"BatchNorm expects eps above 0"),
+        (
+            lambda: BatchNorm(3).load(BatchNorm(2).state()),
+            ValueError,
+            r"running_mean of shape \(3,\) in a state, got \(2,\): load what state\(\) of the same network gave",
+        ),
+        (lambda: BatchNorm(3).load({}), ValueError, r"running_mean of shape \(3,\) in a state, got none"),
         (lambda: LayerNorm(1), ValueError, r"at least two units to compare, got 1"),
         (
             lambda: batch_norm_op(x42, one2, one2)[1](np.ones(2)),
