@@ -132,7 +132,7 @@ def verdicts(case: str, seconds: dict[str, list[float]]) -> list[str]:
         share = ratio(seconds[goal.ours], seconds[goal.other])
         limit = (
             f", limit {ratio(seconds[goal.limit], seconds[goal.other]):.2f} ({goal.limit})"
-            if goal.limit
+            if goal.limit in seconds
             else ""
         )
         met = "met" if share <= goal.share else "not met"
