@@ -25,7 +25,7 @@ Axes: TypeAlias = int | tuple[int, ...] | None
 BOTH = (True, True)
 
 
-def unbroadcast(d_y: Array, shape: tuple[int, ...]) -> Array:
+def unbroadcast(d_y: Any, shape: tuple[int, ...]) -> Any:
     """Undo broadcasting: a number that was used many times gets the sum of all its gradients.
 
     Args:
@@ -120,7 +120,7 @@ def negative_op(x: Array) -> tuple[Any, Pullback]:
     return -x, lambda d_y: (-d_y,)
 
 
-def power_op(x: Array, n: float) -> tuple[Any, Pullback]:
+def power_op(x: Array, n: float | int) -> tuple[Any, Pullback]:
     """Raise to a fixed power."""
     if n < 1 and n != 0 and not np.all(x):
         raise ValueError(
@@ -236,12 +236,21 @@ class Room(NamedTuple):
         d_x: for the gradients of the input, of the weights and of the biases.
         d_W: the same.
         d_b: the same.
+        ones: ones, one a sample.
     """
 
     h: Array | None = None
     d_x: Array | None = None
-    d_W: Array | None = None
+    d_W: Array | None = None  # noqa: N815 - a matrix is a capital letter
     d_b: Array | None = None
+    ones: Array | None = None
+
+
+def _add_rows(d_z: Array, into: Room) -> Array:
+    """Add up the rows; a product with ones, where there are any, does it sooner."""
+    if into.ones is None:
+        return np.add.reduce(d_z, axis=0)
+    return np.matmul(into.ones, d_z, out=into.d_b)
 
 
 def dense_op(
@@ -278,13 +287,10 @@ def dense_op(
         if activation != "linear":
             d_z = d_h.copy() if room is None else d_h
             through(d_z, h)
-        ones = np.ones(len(d_z), d_z.dtype)
         return (
             np.matmul(d_z, W.T, out=into.d_x) if needs[0] else None,  # (batch, n_out) @ (n_out, n_in)
             np.matmul(x.T, d_z, out=into.d_W) if needs[1] else None,  # (n_in, batch) @ (batch, n_out)
-            np.matmul(ones, d_z, out=into.d_b)
-            if needs[2]
-            else None,  # the sum of the rows, sooner than d_z.sum(axis=0)
+            _add_rows(d_z, into) if needs[2] else None,  # (batch, n_out) -> (n_out,)
         )
 
     return h, pullback

@@ -15,9 +15,8 @@ import numpy as np
 from dlcourse.learning import _ops as ops
 from dlcourse.learning._fused import FusedMLP, _cross_entropy, _mean_squared_error
 from dlcourse.learning._ops import Array, Axes, Pullback, Room
-from dlcourse.neurons.network import MLP
 
-Operand: TypeAlias = "Tensor | Array | float"
+Operand: TypeAlias = "Tensor | Array | float | int"
 
 
 def _freed(d_y: Any) -> tuple[Any, ...]:
@@ -28,8 +27,8 @@ def _freed(d_y: Any) -> tuple[Any, ...]:
 class Tensor:
     """An array that remembers from which tensors it was computed.
 
-    The numbers are copied, so that nobody else changes them. What :attr:`data` hands out may be changed; a change between an
-    op and its backward is found, and refused. Arrays that stand in an op beside a tensor are constants and not watched.
+    The numbers are copied, so that nobody else changes them. What :attr:`data` hands out may be changed, but a change
+    between an op and its backward is found and refused. Arrays beside a tensor in an op are constants, and not watched.
 
     Args:
         data: floating-point numbers.
@@ -174,7 +173,7 @@ class Tensor:
                 "set it where the parameters are made"
             )
         waiting = self._count_uses()
-        gradients: dict[Tensor, Any] = {self: np.ones_like(self._data)}
+        gradients: dict[Tensor, Any] = {self: np.ones(self._data.shape, self._data.dtype)}
         ready = [self]
         while ready:
             y = ready.pop()
@@ -218,8 +217,8 @@ class Tensor:
                     found.append(x)
             if changes != y._seen:
                 raise RuntimeError(
-                    f"backward expects the tensors as they were when the result of shape {y.shape} was computed from them, "
-                    "but one was changed since: change data after backward, or compute the result again"
+                    f"backward expects what the result of shape {y.shape} was computed from as it was then, but it or "
+                    "the result was changed since: change data after backward, or compute the result again"
                 )
         return uses
 
@@ -263,7 +262,7 @@ class Tensor:
     def __rmatmul__(self, other: Tensor | Array) -> Tensor:
         return _binary(ops.matmul_op, other, self)
 
-    def __pow__(self, exponent: float) -> Tensor:
+    def __pow__(self, exponent: float | int) -> Tensor:
         if not isinstance(exponent, int | float):
             raise TypeError(
                 f"** expects a fixed number as exponent, got {type(exponent).__name__}: "
@@ -401,10 +400,10 @@ def dense(x: Operand, W: Operand, b: Operand, activation: str = "relu") -> Tenso
 
 def _layer(x: Operand, W: Operand, b: Operand, activation: str, room: Room | None) -> Tensor:
     arrays = tuple([p._data if isinstance(p, Tensor) else p for p in (x, W, b)])
-    dtypes = {getattr(p, "dtype", type(p)) for p in arrays}
-    if len(dtypes) > 1:
+    of_x, of_W, of_b = (getattr(p, "dtype", type(p)) for p in arrays)
+    if not of_x == of_W == of_b:
         raise TypeError(
-            f"dense expects x, W and b of one dtype, got {', '.join(sorted(map(str, dtypes)))}: convert them with astype"
+            f"dense expects x, W and b of one dtype, got {of_x}, {of_W} and {of_b}: convert them with astype"
         )
     return _record(ops.dense_op, (x, W, b), arrays, activation, room)
 
@@ -429,6 +428,7 @@ class TensorMLP(FusedMLP):
         net: the network to train; its hidden activation is linear, relu, tanh or sigmoid.
 
     Example:
+        >>> from dlcourse.neurons.network import MLP
         >>> model = TensorMLP(MLP("value", np.array([[2.0]]), np.array([0.0])))
         >>> loss, (d_W, d_b) = model.loss_and_gradients(np.array([[1.0]]), np.array([[5.0]]))
         >>> loss, d_W, d_b
@@ -452,7 +452,7 @@ class TensorMLP(FusedMLP):
                 Tensor._around(self.parameters[i], self.gradients[i]) for i in (2 * number, 2 * number + 1)
             )
             d_h = buffers.errors[number - 1] if number else None
-            room = Room(answers, d_h, self.gradients[2 * number], self.gradients[2 * number + 1])
+            room = Room(answers, d_h, self.gradients[2 * number], self.gradients[2 * number + 1], buffers.ones)
             last = number == len(buffers.answers) - 1
             h = _layer(h, W, b, "linear" if last else self.net.activation, room)
         turn = _cross_entropy if self.net.output == "class" else _mean_squared_error

@@ -543,7 +543,7 @@ def test_a_changed_buffer_is_refused(change, what):
     y = x.exp()
     loss = (y * x).sum()
     change(x if what == "leaf" else y)
-    with pytest.raises(RuntimeError, match=r"one was changed since: change data after backward"):
+    with pytest.raises(RuntimeError, match=r"was changed since: change data after backward"):
         loss.backward()
     assert x.grad is None
 
@@ -558,7 +558,7 @@ def test_a_buffer_changed_before_the_op_is_fine_and_after_it_is_not():
     late = (x * x).sum()
     outside += 1
     later = (x * x).sum()
-    with pytest.raises(RuntimeError, match="one was changed"):
+    with pytest.raises(RuntimeError, match="was changed"):
         late.backward()
     later.backward()
     np.testing.assert_array_equal(x.grad, 10)
@@ -636,7 +636,7 @@ ONE = Tensor(np.ones(3), requires_grad=True)
         (
             lambda: dense(np.ones((2, 3)), np.ones((3, 2), np.float32), np.ones(2)),
             TypeError,
-            r"one dtype, got float32, float64",
+            r"one dtype, got float64, float32 and float64",
         ),
         (
             lambda: dense(np.ones((2, 3)), np.ones((3, 2)), np.ones(2), "rulo"),
