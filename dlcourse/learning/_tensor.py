@@ -335,8 +335,8 @@ def _unary(x: Tensor, computed: tuple[Any, Pullback]) -> Tensor:
 
 def _binary(op: Callable[..., tuple[Any, Pullback]], a: Operand, b: Operand) -> Tensor:
     """Compute an op of two, of which one at least is a tensor, and record it."""
-    of_a = a._data if isinstance(a, Tensor) else a
-    of_b = b._data if isinstance(b, Tensor) else b
+    of_a: Any = a._data if isinstance(a, Tensor) else a
+    of_b: Any = b._data if isinstance(b, Tensor) else b
     if getattr(of_a, "dtype", None) is not getattr(of_b, "dtype", None):
         if isinstance(a, Tensor):
             of_b = _beside(of_a.dtype, of_b)

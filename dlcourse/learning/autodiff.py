@@ -8,15 +8,53 @@ can do is modelled on micrograd (Karpathy, 2020).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp, log, tanh
 from numbers import Real
 from typing import ClassVar, TypeAlias
 
 from dlcourse.learning._tensor import Tensor, TensorMLP, cross_entropy, dense, linear, mean_squared_error
 
-__all__ = ["Tensor", "TensorMLP", "Value", "cross_entropy", "dense", "linear", "mean_squared_error"]
+__all__ = [
+    "Tensor",
+    "TensorMLP",
+    "Value",
+    "cross_entropy",
+    "dense",
+    "gradients",
+    "linear",
+    "mean_squared_error",
+]
 
 Number: TypeAlias = float | int
+
+
+def gradients(parents: Sequence[Sequence[int]], slopes: Sequence[Sequence[float]]) -> list[float]:
+    r"""Find the gradients of a recorded program: the whole idea, without an engine around it.
+
+    .. math:: \bar v_p \leftarrow \bar v_p + \bar v_k\, \frac{\partial v_k}{\partial v_p}, \qquad k = n - 1, \dots, 0
+
+    Source: Linnainmaa (1976); Griewank and Walther (2008), section 3.2.
+
+    Args:
+        parents: for each number, in the order of computing, the positions of those it was computed from.
+        slopes: for each number, the slopes with respect to these, in the same order.
+
+    Returns:
+        The gradient of the last number with respect to each.
+
+    Example:
+        For x = 3, y = x * x and z = y + x:
+
+        >>> gradients([[], [0, 0], [1, 0]], [[], [3.0, 3.0], [1.0, 1.0]])
+        [7.0, 1.0, 1.0]
+    """
+    grads = [0.0] * len(parents)
+    grads[-1] = 1.0
+    for k in reversed(range(len(parents))):
+        for parent, slope in zip(parents[k], slopes[k], strict=True):
+            grads[parent] += grads[k] * slope
+    return grads
 
 
 class Value:
@@ -155,7 +193,7 @@ class Value:
         self.grad = 1.0
         for y in reversed(self.tape):
             if grad := y.grad:  # 0 for what does not lead here
-                y.a.grad += grad * y.d_a
+                y.a.grad += grad * y.d_a  # type: ignore[union-attr]  # what is on the tape came from something
                 if y.b is not None:
                     y.b.grad += grad * y.d_b
         self.tape.clear()
