@@ -110,7 +110,7 @@ def fit(
         batch: samples a step; the last batch of an epoch may be smaller.
         rng: draws the order of the samples.
         validation: samples and targets that are not trained on.
-        patience: stop after as many epochs without a smaller validation loss, and return to the best parameters.
+        patience: stop after as many epochs without a smaller validation loss, and return to the best state.
         progress: called after each step, as ``progress(steps_done, steps_in_all, history)``; a bar fits here.
         checkpoint: the file to write after each epoch; an older one is written over.
         resume: whether to go on from ``checkpoint``.
@@ -152,8 +152,7 @@ def fit(
             _save(checkpoint, about, model, optimizer, rng, history, best)
     history.stopped = _exhausted(history, patience) and history.epochs < epochs
     if patience is not None:
-        for parameter, value in zip(model.parameters, best, strict=True):
-            parameter[...] = value
+        _put_back(model, best)
     return history
 
 
@@ -211,8 +210,20 @@ def _exhausted(history: History, patience: int | None) -> bool:
     return patience is not None and history.epochs - history.best >= patience
 
 
-def _copies(model: Trainable) -> list[Array]:
-    return [p.copy() for p in model.parameters]
+def _copies(model: Trainable) -> dict[str, Array]:
+    """Copy all of a model that training changes."""
+    copies = {f"parameter {i}": p.copy() for i, p in enumerate(model.parameters)}
+    if hasattr(model, "state"):
+        copies |= {f"model {name}": np.array(value) for name, value in model.state().items()}
+    return copies
+
+
+def _put_back(model: Trainable, copies: dict[str, Array]) -> None:
+    """Bring a model into the state in which it was copied."""
+    if hasattr(model, "load"):
+        model.load(_named(copies, "model "))
+    for i, parameter in enumerate(model.parameters):
+        parameter[...] = copies[f"parameter {i}"]
 
 
 def _run_of(
@@ -250,13 +261,10 @@ def _save(
     optimizer: Stepping,
     rng: np.random.Generator,
     history: History,
-    best: list[Array],
+    best: dict[str, Array],
 ) -> None:
-    arrays = {f"parameter {i}": p for i, p in enumerate(model.parameters)}
-    arrays |= {f"best {i}": p for i, p in enumerate(best)}
+    arrays = _copies(model) | {f"best {name}": copy for name, copy in best.items()}
     arrays |= {f"optimizer {name}": np.asarray(value) for name, value in optimizer.state().items()}
-    if hasattr(model, "state"):
-        arrays |= {f"model {name}": np.asarray(value) for name, value in model.state().items()}
     about = {"run": run, "rng": rng.bit_generator.state, "history": asdict(history)}
     _checkpoint.save(path, arrays, about)
 
@@ -267,8 +275,8 @@ def _resume(
     model: Trainable,
     optimizer: Stepping,
     rng: np.random.Generator,
-) -> tuple[History, list[Array]]:
-    """Bring everything into the state of a checkpoint, and return the history and the best parameters."""
+) -> tuple[History, dict[str, Array]]:
+    """Bring everything into the state of a checkpoint, and return the history and the best state of the model."""
     arrays, about = _checkpoint.read(path)
     for what, here in run.items():
         there = about["run"].get(what)
@@ -279,12 +287,9 @@ def _resume(
             )
     # The optimizer refuses a state that does not fit; only then is anything changed.
     optimizer.load(_named(arrays, "optimizer "))
-    if hasattr(model, "load"):
-        model.load(_named(arrays, "model "))
-    for i, parameter in enumerate(model.parameters):
-        parameter[...] = arrays[f"parameter {i}"]
+    _put_back(model, arrays)
     rng.bit_generator.state = about["rng"]
-    best = list(_named(arrays, "best ").values())
+    best = {name.removeprefix("best "): array for name, array in arrays.items() if name.startswith("best ")}
     return History(**about["history"]), best
 
 

@@ -136,8 +136,24 @@ class Counting:
         return np.zeros(len(x), dtype=int)
 
 
-def count(losses, epochs=100, **more):
-    model = Counting(losses)
+class CountingAside(Counting):
+    """The same, with a count beside the parameters, as batch norm has its running statistics."""
+
+    seen = 0
+
+    def loss_and_gradients(self, x, y):
+        self.seen += 1
+        return super().loss_and_gradients(x, y)
+
+    def state(self):
+        return {"seen": self.seen}
+
+    def load(self, state):
+        self.seen = state["seen"]
+
+
+def count(losses, epochs=100, model=None, **more):
+    model = model or Counting(losses)
     x, y = np.ones((4, 1)), np.array([0, 0, 0, 1])
     history = fit(
         model,
@@ -228,6 +244,12 @@ def test_the_digits_are_learned():
         model, x, y, optimizer=optimizer, epochs=4, batch=64, rng=generator(), validation=(x_test, y_test)
     )
     assert history.accuracy[-1] > 0.9
+
+
+def test_early_stopping_returns_to_what_the_model_remembered_then():
+    model = CountingAside([5.0, 3.0, 4.0, 4.0])
+    parameter, history = count([], model=model, patience=2)
+    assert (history.epochs, parameter, model.seen) == (4, 2, 2)
 
 
 class Stateful(TrainableMLP):
