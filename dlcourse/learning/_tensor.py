@@ -452,7 +452,9 @@ class TensorMLP(FusedMLP):
                 Tensor._around(self.parameters[i], self.gradients[i]) for i in (2 * number, 2 * number + 1)
             )
             d_h = buffers.errors[number - 1] if number else None
-            room = Room(answers, d_h, self.gradients[2 * number], self.gradients[2 * number + 1], buffers.ones)
+            room = Room(
+                answers, d_h, self.gradients[2 * number], self.gradients[2 * number + 1], buffers.ones
+            )
             last = number == len(buffers.answers) - 1
             h = _layer(h, W, b, "linear" if last else self.net.activation, room)
         turn = _cross_entropy if self.net.output == "class" else _mean_squared_error
