@@ -10,7 +10,14 @@ import pytest
 
 import dlcourse
 
-NUMPY_HALF = ("dlcourse", "dlcourse.checks", "dlcourse.data", "dlcourse.neurons")
+NUMPY_HALF = (
+    "dlcourse",
+    "dlcourse.checks",
+    "dlcourse.data",
+    "dlcourse.learning",
+    "dlcourse.neurons",
+    "dlcourse.training",
+)
 
 
 def modules(package):
