@@ -109,9 +109,11 @@ def db(server, tmp_path):
         connection.execute(f"CREATE DATABASE {name}")
     yield f"postgresql://grader@/{name}?host={server}"
     with connected(server) as connection:
-        left = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [name]
-        ).fetchone()
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+        until = time.monotonic() + 10
+        # The server notices a moment later that a connection was closed.
+        while (left := connection.execute(query, [name]).fetchone()) != (0,) and time.monotonic() < until:
+            time.sleep(0.05)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     assert left == (0,), "a connection was left open"
 
