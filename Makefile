@@ -27,7 +27,7 @@ course: setup ## build the book, release the exercises, grade a sample class
 test: setup lint ## run every check: lint, types, the book, every exercise, the class, the README
 	@$(BIN)/python -m pytest
 
-check: setup lint ## the checks that take less than two minutes; run it before each commit
+check: setup lint ## the checks that are quick; run it before each commit
 	@$(BIN)/python -m pytest -m "not slow"
 
 lint: setup

@@ -125,6 +125,7 @@ def test_every_check_can_be_read_where_no_answer_runs(name):
         assert {call.hidden for call in calls} == {"BEGIN HIDDEN TESTS" in cell.source}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_reference_is_right_for_any_seed(name):
     """A hidden check draws its inputs from a seed: no draw may be unfair."""

@@ -46,6 +46,7 @@ def draw_batch(rng, net, batch):
     return x, rng.standard_normal((batch, net.sizes[-1])).astype(x.dtype)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(NETWORKS, st.sampled_from([(np.float64, 1e-11), (np.float32, 2e-5)]))
 def test_fused_is_the_plain_form(drawn, precision):

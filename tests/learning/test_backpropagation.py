@@ -109,6 +109,7 @@ def test_networks_agree_with_torch(drawn, precision):
         assert_near(got, leaf.grad.numpy(), tolerance)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(NETWORKS, st.lists(st.sampled_from(SMOOTH), min_size=4, max_size=4))
 def test_networks_agree_with_differences(drawn, activations):
@@ -311,6 +312,7 @@ def test_xor_is_learned_from_scratch(seed):
     np.testing.assert_array_equal(net.predict(GATE_INPUTS), labels)
 
 
+@pytest.mark.slow
 def test_digits_are_learned_and_the_network_itself_has_changed():
     rng = np.random.default_rng(0)
     x_train, y_train, x_test, y_test = digits.split()

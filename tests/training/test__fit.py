@@ -107,6 +107,7 @@ def test_a_run_that_was_interrupted_goes_on_at_the_last_whole_epoch(tmp_path):
     assert calls == [(step, 20) for step in range(9, 21)]
 
 
+@pytest.mark.slow
 def test_early_stopping_is_resumed_too(tmp_path):
     path = tmp_path / "run.npz"
     settings = {"optimizer": "SGD", "patience": 4}
