@@ -1,0 +1,315 @@
+"""Ops of arrays: each returns its value and its pullback, and knows nothing of what records it.
+
+A pullback takes the gradient of the value and returns a tuple with one gradient an input, in the input's shape. An op of
+two inputs is told by ``needs`` which gradients are wanted: it returns None for the others and does no work for them.
+Chapter: book/learning/autodiff.md. Source: Griewank and Walther (2008), section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from dlcourse.learning import loss
+from dlcourse.learning._fused import IN_PLACE
+from dlcourse.learning.backpropagation import dense_op as plain_dense_op
+from dlcourse.neurons.activation import sigmoid
+from dlcourse.neurons.network import linear
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Gradients: TypeAlias = tuple[Any, ...]
+Pullback: TypeAlias = Callable[[Any], Gradients]
+Axes: TypeAlias = int | tuple[int, ...] | None
+BOTH = (True, True)
+
+
+def unbroadcast(d_y: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: a number that was used many times gets the sum of all its gradients.
+
+    Args:
+        d_y: gradient of the broadcast array.
+        shape: the shape before broadcasting.
+
+    Returns:
+        The gradient in that shape.
+
+    Example:
+        >>> unbroadcast(np.ones((4, 3)), (3,)), unbroadcast(np.ones((4, 3)), (4, 1)).shape
+        (array([4., 4., 4.]), (4, 1))
+    """
+    if d_y.shape == shape:
+        return d_y
+    new = d_y.ndim - len(shape)  # axes that broadcasting has put in front
+    stretched = tuple(new + i for i, n in enumerate(shape) if n == 1 and d_y.shape[new + i] != 1)
+    return d_y.sum(axis=(*range(new), *stretched)).reshape(shape)
+
+
+def add_op(a: Any, b: Any, needs: Sequence[bool] = BOTH) -> tuple[Any, Pullback]:
+    """Add, with broadcasting."""
+
+    def pullback(d_y: Any) -> Gradients:
+        return (
+            unbroadcast(d_y, a.shape) if needs[0] else None,
+            unbroadcast(d_y, b.shape) if needs[1] else None,
+        )
+
+    return a + b, pullback
+
+
+def subtract_op(a: Any, b: Any, needs: Sequence[bool] = BOTH) -> tuple[Any, Pullback]:
+    """Subtract, with broadcasting."""
+
+    def pullback(d_y: Any) -> Gradients:
+        return (
+            unbroadcast(d_y, a.shape) if needs[0] else None,
+            unbroadcast(-d_y, b.shape) if needs[1] else None,
+        )
+
+    return a - b, pullback
+
+
+def multiply_op(a: Any, b: Any, needs: Sequence[bool] = BOTH) -> tuple[Any, Pullback]:
+    """Multiply entry by entry, with broadcasting."""
+
+    def pullback(d_y: Any) -> Gradients:
+        return (
+            unbroadcast(d_y * b, a.shape) if needs[0] else None,
+            unbroadcast(d_y * a, b.shape) if needs[1] else None,
+        )
+
+    return a * b, pullback
+
+
+def divide_op(a: Any, b: Any, needs: Sequence[bool] = BOTH) -> tuple[Any, Pullback]:
+    """Divide entry by entry, with broadcasting."""
+    if not np.all(b):
+        raise ValueError("/ expects divisors other than 0, got a 0: add something small to it")
+    y = a / b
+
+    def pullback(d_y: Any) -> Gradients:
+        d_a = d_y / b
+        return (
+            unbroadcast(d_a, a.shape) if needs[0] else None,
+            unbroadcast(-d_a * y, b.shape) if needs[1] else None,
+        )
+
+    return y, pullback
+
+
+def matmul_op(a: Array, b: Array, needs: Sequence[bool] = BOTH) -> tuple[Any, Pullback]:
+    """Multiply matrices, ``(..., m, k) @ (..., k, n) -> (..., m, n)``; the axes in front are broadcast."""
+    if a.ndim < 2 or b.ndim < 2:
+        raise ValueError(
+            f"@ expects matrices, got shapes {a.shape} and {b.shape}: "
+            "make a vector one row or one column with reshape"
+        )
+
+    def pullback(d_y: Any) -> Gradients:
+        return (
+            unbroadcast(d_y @ b.swapaxes(-1, -2), a.shape) if needs[0] else None,  # (m, n) @ (n, k) -> (m, k)
+            unbroadcast(a.swapaxes(-1, -2) @ d_y, b.shape) if needs[1] else None,  # (k, m) @ (m, n) -> (k, n)
+        )
+
+    return a @ b, pullback
+
+
+def negative_op(x: Array) -> tuple[Any, Pullback]:
+    """Turn the sign."""
+    return -x, lambda d_y: (-d_y,)
+
+
+def power_op(x: Array, n: float | int) -> tuple[Any, Pullback]:
+    """Raise to a fixed power."""
+    if n < 1 and n != 0 and not np.all(x):
+        raise ValueError(
+            f"** expects numbers other than 0 for the exponent {n}, got a 0: add something small"
+        )
+    if n % 1 and (x < 0).any():
+        raise ValueError(
+            f"** expects numbers from 0 up for the exponent {n}, got {x.min()}: take abs or clip"
+        )
+
+    def pullback(d_y: Any) -> Gradients:
+        return (np.zeros_like(x) if n == 0 else d_y * (n * x ** (n - 1)),)
+
+    return x**n, pullback
+
+
+def exp_op(x: Array) -> tuple[Any, Pullback]:
+    """Raise e to each entry."""
+    y = np.exp(x)
+    return y, lambda d_y: (d_y * y,)
+
+
+def log_op(x: Array) -> tuple[Any, Pullback]:
+    """Take the natural logarithm of each entry."""
+    if (x <= 0).any():
+        raise ValueError(f"log expects numbers above 0, got {x.min()}: add something small, or clip them")
+    return np.log(x), lambda d_y: (d_y / x,)
+
+
+def relu_op(x: Array) -> tuple[Any, Pullback]:
+    """Pass what is positive, block the rest."""
+    y = np.maximum(x, 0)
+    return y, lambda d_y: (d_y * (y > 0),)
+
+
+def tanh_op(x: Array) -> tuple[Any, Pullback]:
+    """Squeeze each entry between -1 and 1."""
+    y = np.tanh(x)
+    return y, lambda d_y: (d_y * (1 - y * y),)
+
+
+def sigmoid_op(x: Array) -> tuple[Any, Pullback]:
+    """Squeeze each entry between 0 and 1."""
+    y = sigmoid(x)
+    return y, lambda d_y: (d_y * (y * (1 - y)),)
+
+
+def sum_op(x: Array, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
+    """Add up along axes, or everything."""
+
+    def pullback(d_y: Any) -> Gradients:
+        return (np.broadcast_to(_spread(d_y, axis, keepdims), x.shape),)
+
+    return x.sum(axis=axis, keepdims=keepdims), pullback
+
+
+def mean_op(x: Array, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
+    """Average along axes, or everything."""
+    y = x.mean(axis=axis, keepdims=keepdims)
+    share = x.dtype.type(y.size / x.size) if x.size else 0
+
+    def pullback(d_y: Any) -> Gradients:
+        return (np.broadcast_to(_spread(d_y * share, axis, keepdims), x.shape),)
+
+    return y, pullback
+
+
+def max_op(x: Array, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
+    """Take the largest along axes, or of everything; equal largest ones share the gradient."""
+    y = x.max(axis=axis, keepdims=keepdims)
+
+    def pullback(d_y: Any) -> Gradients:
+        largest = x == _spread(y, axis, keepdims)
+        return (
+            _spread(d_y, axis, keepdims) * largest / largest.sum(axis=axis, keepdims=True, dtype=x.dtype),
+        )
+
+    return y, pullback
+
+
+def _spread(d_y: Any, axis: Axes, keepdims: bool) -> Any:
+    """Give back the axes that were reduced, each of length 1."""
+    return d_y if axis is None or keepdims else np.expand_dims(d_y, axis)
+
+
+def reshape_op(x: Array, shape: tuple[int, ...]) -> tuple[Any, Pullback]:
+    """Put the same numbers into another shape."""
+    return x.reshape(shape), lambda d_y: (d_y.reshape(x.shape),)
+
+
+def transpose_op(x: Array, axes: tuple[int, ...] | None = None) -> tuple[Any, Pullback]:
+    """Reorder the axes; without ``axes``, reverse them."""
+    back = None if axes is None else tuple(int(i) for i in np.argsort([i % x.ndim for i in axes]))
+    return x.transpose(axes), lambda d_y: (d_y.transpose(back),)
+
+
+def index_op(x: Array, index: Any) -> tuple[Any, Pullback]:
+    """Take entries; one that is taken twice gets the sum of both gradients."""
+
+    def pullback(d_y: Any) -> Gradients:
+        d_x = np.zeros_like(x)
+        np.add.at(d_x, index, d_y)
+        return (d_x,)
+
+    return x[index], pullback
+
+
+class Room(NamedTuple):
+    """Arrays that a layer writes to, where one that is called again and again need not make new ones.
+
+    Args:
+        h: for the answers.
+        d_x: for the gradients of the input, of the weights and of the biases.
+        d_W: the same.
+        d_b: the same.
+        ones: ones, one a sample.
+    """
+
+    h: Array | None = None
+    d_x: Array | None = None
+    d_W: Array | None = None  # noqa: N815 - a matrix is a capital letter
+    d_b: Array | None = None
+    ones: Array | None = None
+
+
+def _add_rows(d_z: Array, into: Room) -> Array:
+    """Add up the rows; a product with ones, where there are any, does it sooner."""
+    if into.ones is None:
+        return np.add.reduce(d_z, axis=0)
+    return np.matmul(into.ones, d_z, out=into.d_b)
+
+
+def dense_op(
+    x: Array,
+    W: Array,
+    b: Array,
+    activation: str = "relu",
+    room: Room | None = None,
+    needs: Sequence[bool] = (True,) * 3,
+) -> tuple[Array, Pullback]:
+    """Compute a whole layer as one op; the plain form is :func:`dlcourse.learning.backpropagation.dense_op`.
+
+    Args:
+        x: one sample a row, ``(batch, n_in)``.
+        W: one unit a column, ``(n_in, n_out)``.
+        b: one bias a unit, ``(n_out,)``.
+        activation: as in the plain form.
+        room: where to write; the pullback then writes over the gradient it is given, too.
+        needs: which of the three gradients are wanted.
+    """
+    if activation not in IN_PLACE:
+        h, plain = plain_dense_op(x, W, b, activation)
+        return h, lambda d_h: tuple([d if need else None for d, need in zip(plain(d_h), needs, strict=True)])
+    if x.ndim != 2 or W.ndim != 2 or x.shape[1] != W.shape[0] or b.shape != W.shape[1:]:
+        linear(x, W, b)  # says what is wrong
+    activate, through = IN_PLACE[activation]
+    into = Room() if room is None else room
+    h = np.matmul(x, W, out=into.h)  # (batch, n_in) @ (n_in, n_out) -> (batch, n_out)
+    h += b
+    activate(h)
+
+    def pullback(d_h: Array) -> Gradients:
+        d_z = d_h
+        if activation != "linear":
+            d_z = d_h.copy() if room is None else d_h
+            through(d_z, h)
+        return (
+            np.matmul(d_z, W.T, out=into.d_x) if needs[0] else None,  # (batch, n_out) @ (n_out, n_in)
+            np.matmul(x.T, d_z, out=into.d_W) if needs[1] else None,  # (n_in, batch) @ (batch, n_out)
+            _add_rows(d_z, into) if needs[2] else None,  # (batch, n_out) -> (n_out,)
+        )
+
+    return h, pullback
+
+
+def mean_squared_error_op(predicted: Array, target: Array) -> tuple[Any, Pullback]:
+    """Compute the mean squared error of :mod:`dlcourse.learning.loss` as an op of one input."""
+    value, pullback = loss.mean_squared_error_op(predicted, target)
+    return value, lambda d_value: (pullback(d_value),)
+
+
+def cross_entropy_op(logits: Array, labels: Array) -> tuple[Any, Pullback]:
+    """Compute the cross-entropy of :mod:`dlcourse.learning.loss` as an op of one input."""
+    value, pullback = loss.cross_entropy_op(logits, labels)
+    return value, lambda d_value: (pullback(d_value),)
+
+
+def turned_op(
+    turn: Callable[[Array, Array, Array], float], z: Array, target: Array, rows: Array
+) -> tuple[Any, Pullback]:
+    """Compute a loss and turn the answers into its gradient where they stand, as nobody needs them any more."""
+    return z.dtype.type(turn(z, target, rows)), lambda d_loss: (z if d_loss == 1 else z * d_loss,)
