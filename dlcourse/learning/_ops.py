@@ -19,6 +19,9 @@ from dlcourse.neurons.activation import sigmoid
 from dlcourse.neurons.network import linear
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Entries: TypeAlias = Any
+"""An array of any shape, or the NumPy number that an array without axes becomes where it is computed with."""
+
 Gradients: TypeAlias = tuple[Any, ...]
 Pullback: TypeAlias = Callable[[Any], Gradients]
 Axes: TypeAlias = int | tuple[int, ...] | None
@@ -115,12 +118,12 @@ def matmul_op(a: Array, b: Array, needs: Sequence[bool] = BOTH) -> tuple[Any, Pu
     return a @ b, pullback
 
 
-def negative_op(x: Array) -> tuple[Any, Pullback]:
+def negative_op(x: Entries) -> tuple[Any, Pullback]:
     """Turn the sign."""
     return -x, lambda d_y: (-d_y,)
 
 
-def power_op(x: Array, n: float | int) -> tuple[Any, Pullback]:
+def power_op(x: Entries, n: float | int) -> tuple[Any, Pullback]:
     """Raise to a fixed power."""
     if n < 1 and n != 0 and not np.all(x):
         raise ValueError(
@@ -137,38 +140,38 @@ def power_op(x: Array, n: float | int) -> tuple[Any, Pullback]:
     return x**n, pullback
 
 
-def exp_op(x: Array) -> tuple[Any, Pullback]:
+def exp_op(x: Entries) -> tuple[Any, Pullback]:
     """Raise e to each entry."""
     y = np.exp(x)
     return y, lambda d_y: (d_y * y,)
 
 
-def log_op(x: Array) -> tuple[Any, Pullback]:
+def log_op(x: Entries) -> tuple[Any, Pullback]:
     """Take the natural logarithm of each entry."""
     if (x <= 0).any():
         raise ValueError(f"log expects numbers above 0, got {x.min()}: add something small, or clip them")
     return np.log(x), lambda d_y: (d_y / x,)
 
 
-def relu_op(x: Array) -> tuple[Any, Pullback]:
+def relu_op(x: Entries) -> tuple[Any, Pullback]:
     """Pass what is positive, block the rest."""
     y = np.maximum(x, 0)
     return y, lambda d_y: (d_y * (y > 0),)
 
 
-def tanh_op(x: Array) -> tuple[Any, Pullback]:
+def tanh_op(x: Entries) -> tuple[Any, Pullback]:
     """Squeeze each entry between -1 and 1."""
     y = np.tanh(x)
     return y, lambda d_y: (d_y * (1 - y * y),)
 
 
-def sigmoid_op(x: Array) -> tuple[Any, Pullback]:
+def sigmoid_op(x: Entries) -> tuple[Any, Pullback]:
     """Squeeze each entry between 0 and 1."""
     y = sigmoid(x)
     return y, lambda d_y: (d_y * (y * (1 - y)),)
 
 
-def sum_op(x: Array, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
+def sum_op(x: Entries, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
     """Add up along axes, or everything."""
 
     def pullback(d_y: Any) -> Gradients:
@@ -177,7 +180,7 @@ def sum_op(x: Array, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pu
     return x.sum(axis=axis, keepdims=keepdims), pullback
 
 
-def mean_op(x: Array, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
+def mean_op(x: Entries, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
     """Average along axes, or everything."""
     y = x.mean(axis=axis, keepdims=keepdims)
     share = x.dtype.type(y.size / x.size) if x.size else 0
@@ -188,7 +191,7 @@ def mean_op(x: Array, axis: Axes = None, keepdims: bool = False) -> tuple[Any, P
     return y, pullback
 
 
-def max_op(x: Array, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
+def max_op(x: Entries, axis: Axes = None, keepdims: bool = False) -> tuple[Any, Pullback]:
     """Take the largest along axes, or of everything; equal largest ones share the gradient."""
     y = x.max(axis=axis, keepdims=keepdims)
 
@@ -206,18 +209,18 @@ def _spread(d_y: Any, axis: Axes, keepdims: bool) -> Any:
     return d_y if axis is None or keepdims else np.expand_dims(d_y, axis)
 
 
-def reshape_op(x: Array, shape: tuple[int, ...]) -> tuple[Any, Pullback]:
+def reshape_op(x: Entries, shape: tuple[int, ...]) -> tuple[Any, Pullback]:
     """Put the same numbers into another shape."""
     return x.reshape(shape), lambda d_y: (d_y.reshape(x.shape),)
 
 
-def transpose_op(x: Array, axes: tuple[int, ...] | None = None) -> tuple[Any, Pullback]:
+def transpose_op(x: Entries, axes: tuple[int, ...] | None = None) -> tuple[Any, Pullback]:
     """Reorder the axes; without ``axes``, reverse them."""
     back = None if axes is None else tuple(int(i) for i in np.argsort([i % x.ndim for i in axes]))
     return x.transpose(axes), lambda d_y: (d_y.transpose(back),)
 
 
-def index_op(x: Array, index: Any) -> tuple[Any, Pullback]:
+def index_op(x: Entries, index: Any) -> tuple[Any, Pullback]:
     """Take entries; one that is taken twice gets the sum of both gradients."""
 
     def pullback(d_y: Any) -> Gradients:
