@@ -75,6 +75,16 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
     return arrays, about
 
 
+def to_text(value: Mapping[str, Any]) -> str:
+    """Write what JSON can hold, and arrays, as one line: the state of a random generator, for instance."""
+    return json.dumps(value, default=_as_json)
+
+
+def from_text(text: str) -> dict[str, Any]:
+    """Read what :func:`to_text` wrote."""
+    return dict(json.loads(text, object_hook=_from_json))
+
+
 def _as_json(value: Any) -> Any:
     if isinstance(value, np.ndarray):  # some generators keep an array in their state
         return {"dtype": str(value.dtype), "array": value.tolist()}
