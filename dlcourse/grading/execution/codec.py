@@ -95,16 +95,17 @@ def encode(value: Any, handle: Callable[[Any], int] | None = None) -> bytes:
     return b"".join([struct.pack(">I", len(header)), header, *blobs])
 
 
-def decode(raw: bytes, *, inputs: Callable[[int], Any] | None = None) -> Any:
+def decode(raw: bytes, *, inputs: Callable[[int], Any] | None = None, tuples: bool = False) -> Any:
     """Read a value, believing nothing about the bytes.
 
     Args:
         raw: What `encode` made, or anything.
         inputs: reads inputs, which hold more than data: makes of a number the function that stands for it. Only for
             bytes that come from the grader.
+        tuples: whether there may be tuples, which inputs always may hold.
 
     Returns:
-        The value; tuples that were not sent as inputs are refused, as is everything else that is not data.
+        The value; tuples that are not allowed are refused, as is everything else that is not data.
 
     Raises:
         CodecError: The bytes are no value, or one beyond the limits.
@@ -146,9 +147,9 @@ def decode(raw: bytes, *, inputs: Callable[[int], Any] | None = None) -> Any:
             return array(rest)
         if tag == "n" and len(rest) == 1 and rest[0] in ("nan", "inf", "-inf"):
             return float(rest[0])
+        if tag == "t" and (tuples or inputs is not None):
+            return tuple(part(one, depth + 1) for one in rest)
         if inputs is not None:
-            if tag == "t":
-                return tuple(part(one, depth + 1) for one in rest)
             if tag == "h":
                 return inputs(rest[0])
             if tag == "g":

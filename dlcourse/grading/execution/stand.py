@@ -125,7 +125,7 @@ def _serve(channel: Channel, outside: dict[int, Any]) -> None:
 
 def _called(payload: bytes, outside: dict[int, Any]) -> dict[str, Any]:
     try:
-        wish = decode(payload)
+        wish = decode(payload, tuples=True)
         target = outside[wish["call"]]
         method = wish["method"]
         if method:

@@ -121,6 +121,12 @@ def test_inputs_may_be_tuples_too(value):
     assert_same(decode(encode(value), inputs=lambda number: number), value)
 
 
+def test_tuples_are_read_where_they_are_allowed():
+    assert decode(encode(((2, 1), [3])), tuples=True) == ((2, 1), [3])
+    with pytest.raises(CodecError, match="unknown form"):
+        decode(message(["h", 0]), tuples=True)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_value_or_refused(raw):
     read_or_refused(raw)

@@ -140,6 +140,16 @@ def test_a_mistake_costs_its_own_task_only():
     assert messages(outcome.cells[3]) == ["Checked with a right double in the place of yours"]
 
 
+def test_a_stand_in_gets_tuples_as_tuples():
+    later = (
+        'run_checks(Check("look", "looks", accept=lambda got: None if got else "No tuple came back", '
+        'on=[given()], builds_on={"double": "engine_reference.double"}))'
+    )
+    answer = "def look():\n    return double((1, (2,), [3])) == (1, (2,), [3]) * 2\ndouble = 3"
+    outcome = ran(code(answer), check(later))
+    assert outcome.points == 1, messages(outcome.cells[1])
+
+
 def test_a_stand_in_gives_values_and_nothing_else():
     later = (
         'run_checks(Check("look", "looks", accept=lambda got: None if got == "nothing" else str(got), '

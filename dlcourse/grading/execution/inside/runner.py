@@ -195,6 +195,13 @@ def _data(seen: Observation) -> dict[str, Any]:
     return vars(seen) | {"warnings": list(seen.warnings), "changed": list(seen.changed)}
 
 
+def _argument(value: Any) -> Any:
+    """Return plain data in which tuples stay tuples: a shape or axes in a list are not the same."""
+    if issubclass(type(value), tuple):
+        return tuple([_argument(item) for item in tuple.__iter__(value)])
+    return plain(value)
+
+
 class _Outside:
     """A function that stays with the grader: a call goes out, its result comes in."""
 
@@ -214,7 +221,8 @@ class _Outside:
 
     def _asked(self, method: str, args: tuple[Any, ...]) -> Any:
         assert self._channel
-        self._channel.send(CALL, encode({"call": self._number, "method": method, "args": plain(args)}))
+        given = [_argument(value) for value in args]
+        self._channel.send(CALL, encode({"call": self._number, "method": method, "args": given}))
         reply = decode(self._channel.receive()[1], inputs=lambda number: _Outside(number, self._channel))
         if "error" in reply:
             raise _ERRORS.get(reply["error"], RuntimeError)(reply["message"])
