@@ -1,17 +1,19 @@
-"""Two functions of the chapter on initialization as its exercise asks for them: plain lists, and ReLU alone.
+"""Functions of this part as its exercises ask for them, where that is simpler than what the package needs.
 
-Chapter: book/training/initialization.md.
+Chapters: book/training/initialization.md, book/training/regularization.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from dlcourse.learning.backpropagation import linear_op
 from dlcourse.neurons.network import Layer
 from dlcourse.training.initialization import initialize, signals
+from dlcourse.training.regularization import l2_penalty_op, shift
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,3 +45,44 @@ def signal_sizes(x: Array, weights: Sequence[Array], d_h: Array) -> tuple[list[f
     layers = [Layer(W, np.zeros(W.shape[1]), "relu") for W in weights]
     found = signals(x, layers, d_h)
     return found.activations.tolist(), found.gradients.tolist()
+
+
+def regularized_layer_op(
+    h: Array, factor: Array, W: Array, b: Array, decay: float
+) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    """Compute the sums of a layer in training mode, behind dropout and with a penalty on its weights.
+
+    Args:
+        h: answers of the layer before, ``(batch, n_in)``.
+        factor: what dropout multiplies them by, ``(batch, n_in)``.
+        W: weights, ``(n_in, n_out)``.
+        b: biases, ``(n_out,)``.
+        decay: factor of the penalty on ``W``.
+
+    Returns:
+        The sums, ``(batch, n_out)``, and the pullback, which returns the gradients of ``h``, ``W`` and ``b`` for the loss
+        and the penalty together.
+    """
+    z, linear_pullback = linear_op(h * factor, W, b)
+
+    def pullback(d_z: Array) -> tuple[Array, Array, Array]:
+        d_dropped, d_W, d_b = linear_pullback(d_z)
+        (of_penalty,) = l2_penalty_op([W], decay)[1](1.0)
+        return d_dropped * factor, d_W + of_penalty, d_b
+
+    return z, pullback
+
+
+def shift_all(images: Array, down: int, right: int) -> Array:
+    """Move all pictures by the same number of whole pixels.
+
+    Args:
+        images: grey values, ``(batch, h, w)``.
+        down: how far down; below 0 up.
+        right: how far to the right; below 0 to the left.
+
+    Returns:
+        Pictures of the same shape; what comes in from outside is 0.
+    """
+    every = np.ones(len(images))
+    return shift(images, down * every, right * every)
