@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 from dlcourse.checks import check_gradients
 from dlcourse.learning import _ops as ops
+from dlcourse.learning._fused import FusedMLP
 from dlcourse.learning._trainable import Trainable
 from dlcourse.learning.autodiff import (
     Tensor,
@@ -680,10 +681,11 @@ def test_far_inputs_give_finite_answers_without_a_warning(dtype):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "linear"])
 @pytest.mark.parametrize("output", ["class", "value"])
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_tensor_mlp_equals_the_plain_one(activation, output, dtype, rng):
+def test_tensor_mlp_equals_the_plain_and_the_fused_one(activation, output, dtype, rng):
     near = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
     net = MLP.draw([6, 5, 4, 3], output=output, activation=activation, dtype=dtype, rng=rng)
     plain = TrainableMLP(MLP(output, *(p.copy() for p in net.parameters), activation=activation))
+    fused = FusedMLP(MLP(output, *(p.copy() for p in net.parameters), activation=activation))
     model = TensorMLP(net)
     assert isinstance(model, Trainable)
     for batch in (7, 2, 7):
@@ -693,11 +695,14 @@ def test_tensor_mlp_equals_the_plain_one(activation, output, dtype, rng):
         loss, gradients = model.loss_and_gradients(x, y)
         expected, right = plain.loss_and_gradients(x, y)
         np.testing.assert_allclose(loss, expected, **near)
-        for got, want in zip(gradients, right, strict=True):
+        fused_loss, from_fused = fused.loss_and_gradients(x, y)
+        np.testing.assert_allclose(loss, fused_loss, **near)
+        for got, want, same in zip(gradients, right, from_fused, strict=True):
             np.testing.assert_allclose(got, want, **near)
+            np.testing.assert_allclose(got, same, **near)
         np.testing.assert_array_equal(x, kept)
         np.testing.assert_allclose(model.loss(x, y), plain.loss(x, y), **near)
         np.testing.assert_allclose(model.predict(x), plain.predict(x), **near)
-        for p, q, g in zip(model.parameters, plain.parameters, gradients, strict=True):
-            q -= 0.1 * g
-            p -= 0.1 * g
+        for p, q, r, g in zip(model.parameters, plain.parameters, fused.parameters, gradients, strict=True):
+            for parameter in (p, q, r):
+                parameter -= 0.1 * g
