@@ -106,24 +106,11 @@ def augment(
 
 def _move(function: str, images: Any, degrees: Any, down: Any, right: Any) -> Any:
     """Ask for each new pixel where it was in the old picture, and mix the four pixels around that place."""
-    expect_floating(function, images=images)
-    if images.ndim != 3:
-        raise ValueError(
-            f"{function} expects images of shape (batch, h, w), got {images.shape}: "
-            "turn rows into pictures with x.reshape(-1, 28, 28)"
-        )
-    for name, change in (("degrees", degrees), ("down", down), ("right", right)):
-        if np.shape(change) != images.shape[:1] or not np.isfinite(change).all():
-            raise ValueError(
-                f"{function} expects one finite number a picture, {name} of shape {images.shape[:1]}, got {change}: "
-                f"for one number for all pass np.full(len(images), {name})"
-            )
+    _expect_pictures(function, images, degrees=degrees, down=down, right=right)
     _, h, w = images.shape
     turn = np.deg2rad(degrees)[:, None, None]  # (batch, 1, 1)
-    i = (
-        np.arange(h)[:, None] - (h - 1) / 2 - np.asarray(down)[:, None, None]
-    )  # (batch, h, 1), from the middle
-    j = np.arange(w) - (w - 1) / 2 - np.asarray(right)[:, None, None]  # (batch, 1, w)
+    i = np.arange(h)[:, None] - (h - 1) / 2 - down[:, None, None]  # (batch, h, 1), from the middle
+    j = np.arange(w) - (w - 1) / 2 - right[:, None, None]  # (batch, 1, w)
     row = np.cos(turn) * i + np.sin(turn) * j + (h - 1) / 2  # (batch, h, w)
     column = np.cos(turn) * j - np.sin(turn) * i + (w - 1) / 2
     return _mixed(images, row, column)
@@ -143,3 +130,19 @@ def _mixed(images: Any, row: Any, column: Any) -> Any:
     upper = flat[place] * (1 - beside) + flat[place + 1] * beside
     lower = flat[place + w + 3] * (1 - beside) + flat[place + w + 4] * beside
     return upper * (1 - below) + lower * below
+
+
+def _expect_pictures(function: str, images: Any, **changes: Any) -> None:
+    """Refuse what is no batch of pictures, and changes of which there is not one a picture."""
+    expect_floating(function, images=images)
+    if images.ndim != 3:
+        raise ValueError(
+            f"{function} expects images of shape (batch, h, w), got {images.shape}: "
+            "turn rows into pictures with x.reshape(-1, 28, 28)"
+        )
+    for name, change in changes.items():
+        if np.shape(change) != images.shape[:1] or not np.isfinite(change).all():
+            raise ValueError(
+                f"{function} expects one finite number a picture, {name} of shape {images.shape[:1]}, got {change}: "
+                f"for one number for all pass np.full(len(images), {name})"
+            )

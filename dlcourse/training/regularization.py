@@ -72,17 +72,9 @@ def l2_penalty_op(
         >>> float(penalty), pullback(1.0)[0]
         (0.5, array([ 0.3, -0.1]))
     """
-    if not weights:
-        raise ValueError(
-            "l2_penalty expects at least one array of weights, got none: pass net.parameters[::2]"
-        )
-    expect_floating("l2_penalty", **{f"weights[{i}]": W for i, W in enumerate(weights)})
-    if not (isfinite(decay) and decay >= 0):
-        raise ValueError(
-            f"l2_penalty expects a decay of at least 0, got {decay}: below 0 it would feed the weights"
-        )
+    _expect_penalty(weights, decay)
     dtype = weights[0].dtype.type
-    value = dtype(decay / 2) * sum((np.vdot(W, W) for W in weights), start=dtype(0))
+    value = dtype(decay / 2) * sum((np.square(W).sum() for W in weights), dtype(0))
 
     def pullback(d_value: Any) -> tuple[Float[np.ndarray, "*_"], ...]:
         return tuple(dtype(d_value * decay) * W for W in weights)
@@ -175,13 +167,7 @@ def stop_early(losses: Sequence[float] | Float[np.ndarray, " epochs"], patience:
         >>> stop_early([0.9, 0.5, 0.6, 0.4, 0.5, 0.5, 0.3], patience=2)
         Stop(best=4, epochs=6)
     """
-    if len(losses) == 0 or not np.isfinite(losses).all():
-        raise ValueError(
-            f"stop_early expects at least one loss, all of them finite, got {list(losses)}: "
-            "pass history.validation_loss"
-        )
-    if patience < 1:
-        raise ValueError(f"stop_early expects patience of at least 1, got {patience}: 0 would never begin")
+    _expect_losses(losses, patience)
     best = 1
     for epoch, loss in enumerate(losses, start=1):
         if loss < losses[best - 1]:
@@ -326,3 +312,27 @@ def _expect_rate(function: str, rate: float) -> None:
             f"{function} expects a rate from 0 to below 1, got {rate}: it is the share of numbers that is set to 0, "
             "and some must be left"
         )
+
+
+def _expect_penalty(weights: Arrays, decay: float) -> None:
+    """Refuse what has no penalty."""
+    if not weights:
+        raise ValueError(
+            "l2_penalty expects at least one array of weights, got none: pass net.parameters[::2]"
+        )
+    expect_floating("l2_penalty", **{f"weights[{i}]": W for i, W in enumerate(weights)})
+    if not (isfinite(decay) and decay >= 0):
+        raise ValueError(
+            f"l2_penalty expects a decay of at least 0, got {decay}: below 0 it would feed the weights"
+        )
+
+
+def _expect_losses(losses: Sequence[float] | Float[np.ndarray, " epochs"], patience: int) -> None:
+    """Refuse losses among which there is no best one, and a run without an epoch."""
+    if len(losses) == 0 or not np.isfinite(losses).all():
+        raise ValueError(
+            f"stop_early expects at least one loss, all of them finite, got {list(losses)}: "
+            "pass history.validation_loss"
+        )
+    if patience < 1:
+        raise ValueError(f"stop_early expects patience of at least 1, got {patience}: 0 would never begin")
