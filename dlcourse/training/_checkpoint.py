@@ -1,7 +1,7 @@
 """What a training run writes down after each epoch, so that it can go on later as if nothing had happened.
 
 A checkpoint is an ordinary ``.npz`` file of plain arrays, with the rest as JSON in one of them. Nothing in it is code, so
-one from a stranger can be read without danger. Chapter: book/training/generalization.md.
+one from a stranger can be read without danger. Chapter: book/training/evaluation.md.
 """
 
 from __future__ import annotations

@@ -1,83 +1,28 @@
 """The training loop: batch after batch, epoch after epoch, until the network no longer gets better.
 
 It knows nothing of how gradients come about, so the same few lines train every network of the course. Where the run was
-interrupted it goes on bit for bit. Chapters: book/training/regularization.md, book/training/generalization.md. Source:
+interrupted it goes on bit for bit. Chapters: book/training/regularization.md, book/training/evaluation.md. Source:
 Goodfellow et al. (2016), sections 7.8 and 8.1.3.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Shaped
 
 from dlcourse.learning._trainable import Trainable
 from dlcourse.learning.gradient_descent import DivergenceError, minibatches
-from dlcourse.training import _checkpoint
+from dlcourse.training._run import Array, History, Stepping, describe, load, restore, save, snapshot
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Samples: TypeAlias = Shaped[np.ndarray, "n ..."]
 HeldOut: TypeAlias = Shaped[np.ndarray, "held_out ..."]
-
-
-@dataclass
-class History:
-    """How a training run went.
-
-    Attributes:
-        steps: loss of each batch, before its step.
-        loss: mean of these a sample, one an epoch.
-        validation_loss: loss on the validation set after each epoch; empty without one.
-        accuracy: share of the validation set that was classified rightly after each epoch; empty for values.
-        best: number of the epoch with the smallest validation loss, from 1; 0 if there is none.
-        stopped: whether it ended early, because ``patience`` epochs brought nothing better.
-    """
-
-    steps: list[float] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
-    best: int = 0
-    stopped: bool = False
-
-    @property
-    def epochs(self) -> int:
-        """How many epochs are complete."""
-        return len(self.loss)
-
-
 Progress: TypeAlias = Callable[[int, int, History], None]
 """Called after each step as ``progress(steps_done, steps_in_all, history)``."""
-
-
-@runtime_checkable
-class Stepping(Protocol):
-    """What the loop needs of an optimizer: :class:`dlcourse.training.optimizers.Optimizer` is one."""
-
-    parameters: tuple[Array, ...]
-
-    @property
-    def rate(self) -> float:
-        """The rate of the next step."""
-        ...
-
-    def step(self, gradients: Any) -> None:
-        """Change the parameters in place."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """Return what changes from step to step."""
-        ...
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Continue from a state."""
-        ...
 
 
 def fit(
@@ -135,24 +80,24 @@ def fit(
         (array([[21.]]), True)
     """
     _expect_run(model, x, y, optimizer, epochs, batch, validation, patience)
-    history, best = History(), _copies(model)
-    about = _run_of(model, x, y, optimizer, batch, rng, validation) if checkpoint is not None else {}
+    history, best = History(), snapshot(model)
+    about = describe(model, x, y, optimizer, batch, rng, validation) if checkpoint is not None else {}
     if resume:
         if checkpoint is None:
             raise ValueError("fit expects a checkpoint to resume from, got none: pass checkpoint='run.npz'")
-        history, best = _resume(checkpoint, about, model, optimizer, rng)
+        history, best = load(checkpoint, about, model, optimizer, rng)
     in_all = epochs * -(-len(x) // batch)
     while history.epochs < epochs and not _exhausted(history, patience):
         _epoch(model, x, y, optimizer, batch, rng, history, progress, in_all)
         if validation is not None:
             _validate(model, *validation, history)
             if history.best == history.epochs:
-                best = _copies(model)
+                best = snapshot(model)
         if checkpoint is not None:
-            _save(checkpoint, about, model, optimizer, rng, history, best)
+            save(checkpoint, about, model, optimizer, rng, history, best)
     history.stopped = _exhausted(history, patience) and history.epochs < epochs
     if patience is not None:
-        _put_back(model, best)
+        restore(model, best)
     return history
 
 
@@ -208,95 +153,6 @@ def _validate(model: Trainable, x: Array, y: Array, history: History) -> None:
 
 def _exhausted(history: History, patience: int | None) -> bool:
     return patience is not None and history.epochs - history.best >= patience
-
-
-def _copies(model: Trainable) -> dict[str, Array]:
-    """Copy all of a model that training changes."""
-    copies = {f"parameter {i}": p.copy() for i, p in enumerate(model.parameters)}
-    if hasattr(model, "state"):
-        copies |= {f"model {name}": np.array(value) for name, value in model.state().items()}
-    return copies
-
-
-def _put_back(model: Trainable, copies: dict[str, Array]) -> None:
-    """Bring a model into the state in which it was copied."""
-    if hasattr(model, "load"):
-        model.load(_named(copies, "model "))
-    for i, parameter in enumerate(model.parameters):
-        parameter[...] = copies[f"parameter {i}"]
-
-
-def _run_of(
-    model: Trainable,
-    x: Array,
-    y: Array,
-    optimizer: Stepping,
-    batch: int,
-    rng: np.random.Generator,
-    validation: tuple[Array, Array] | None,
-) -> dict[str, Any]:
-    """Describe what must be the same where a run goes on, in words for the error message."""
-    return {
-        "network": ", ".join(f"{p.dtype} {p.shape}" for p in model.parameters),
-        "optimizer": type(optimizer).__name__,
-        "generator": type(rng.bit_generator).__name__,
-        "batch": batch,
-        "training set": _digest(x, y),
-        "validation set": "none" if validation is None else _digest(*validation),
-    }
-
-
-def _digest(x: Array, y: Array) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for array in (x, y):
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return f"{len(x)} samples ({digest.hexdigest()})"
-
-
-def _save(
-    path: str | os.PathLike[str],
-    run: dict[str, Any],
-    model: Trainable,
-    optimizer: Stepping,
-    rng: np.random.Generator,
-    history: History,
-    best: dict[str, Array],
-) -> None:
-    arrays = _copies(model) | {f"best {name}": copy for name, copy in best.items()}
-    arrays |= {f"optimizer {name}": np.asarray(value) for name, value in optimizer.state().items()}
-    about = {"run": run, "rng": rng.bit_generator.state, "history": asdict(history)}
-    _checkpoint.save(path, arrays, about)
-
-
-def _resume(
-    path: str | os.PathLike[str],
-    run: dict[str, Any],
-    model: Trainable,
-    optimizer: Stepping,
-    rng: np.random.Generator,
-) -> tuple[History, dict[str, Array]]:
-    """Bring everything into the state of a checkpoint, and return the history and the best state of the model."""
-    arrays, about = _checkpoint.read(path)
-    for what, here in run.items():
-        there = about["run"].get(what)
-        if there != here:
-            raise ValueError(
-                f"the checkpoint {path} is of another run: its {what} is {there}, here it is {here}; "
-                "give fit what that run had, or start a new run without resume=True"
-            )
-    # The optimizer refuses a state that does not fit; only then is anything changed.
-    optimizer.load(_named(arrays, "optimizer "))
-    _put_back(model, arrays)
-    rng.bit_generator.state = about["rng"]
-    best = {name.removeprefix("best "): array for name, array in arrays.items() if name.startswith("best ")}
-    return History(**about["history"]), best
-
-
-def _named(arrays: dict[str, Array], prefix: str) -> dict[str, Any]:
-    """Select arrays by the beginning of their names; those of one number become that number."""
-    chosen = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    return {name: array if array.ndim else array.item() for name, array in chosen.items()}
 
 
 def _last(losses: list[float]) -> str:

@@ -5,12 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dlcourse.data import digits
+from dlcourse.data import digits, weather
 from dlcourse.learning._fused import FusedMLP
+from dlcourse.learning.autodiff import TensorMLP
 from dlcourse.learning.backpropagation import TrainableMLP
 from dlcourse.learning.gradient_descent import DivergenceError
 from dlcourse.neurons.network import MLP
 from dlcourse.training import History, _checkpoint, fit
+from dlcourse.training.initialization import initialize
 from dlcourse.training.optimizers import SGD, Adam, AdamW, RMSProp, cosine
 
 OPTIMIZERS = {
@@ -439,3 +441,29 @@ def test_errors_say_what_to_do():
     with pytest.raises(ValueError, match="x of the training set holds NaN or inf"):
         fit(model, x, y, **right)
     assert History() == History()
+
+
+@pytest.mark.parametrize("kind", [TrainableMLP, FusedMLP, TensorMLP])
+def test_the_same_lines_train_every_network_on_the_weather(kind):
+    split = weather.split()
+    mean, spread = split.x_train.mean(axis=0), split.x_train.std(axis=0)
+    x, x_test = ((part - mean) / spread for part in (split.x_train, split.x_test))
+    y, y_test = split.y_train[:, None], split.y_test[:, None]
+    model = kind(initialize([10, 16, 1], "he", output="value", rng=generator()))
+    shown = []
+    history = fit(
+        model,
+        x,
+        (y - y.mean()) / y.std(),
+        optimizer=Adam(model.parameters, rate=0.01),
+        epochs=40,
+        batch=32,
+        rng=generator(),
+        validation=(x_test, (y_test - y.mean()) / y.std()),
+        patience=15,
+        progress=lambda done, in_all, so_far: shown.append((done / in_all, so_far.epochs)),
+    )
+    predicted = model.predict(x_test) * y.std() + y.mean()
+    assert np.abs(predicted - y_test).mean() < np.abs(split.x_test[:, :1] - y_test).mean()  # persistence
+    assert len(shown) == 8 * history.epochs
+    assert shown[-1] == (8 * history.epochs / 320, history.epochs - 1)
