@@ -3,8 +3,8 @@
 ``NOTICE.md`` in this folder states source, licence and changes of every file.
 """
 
-from dlcourse.data import digits, fields, weather
+from dlcourse.data import digits, fields, microscopy, shuttle, spoken_digits, weather
 from dlcourse.data.fetch import FetchError
 from dlcourse.data.split import Split
 
-__all__ = ["FetchError", "Split", "digits", "fields", "weather"]
+__all__ = ["FetchError", "Split", "digits", "fields", "microscopy", "shuttle", "spoken_digits", "weather"]

@@ -10,41 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int8, Int16, UInt8
+from jaxtyping import Bool, Int8, UInt8
 
+from dlcourse.data import microscopy as nuclei
+from dlcourse.data import shuttle as sensors
+from dlcourse.data import spoken_digits
+from dlcourse.data.microscopy import Microscopy
+from dlcourse.data.shuttle import Shuttle
 from dlcourse.data.split import frozen
 
 _FOLDER = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Microscopy:
-    """Cell nuclei that a dye makes shine, and which of them each pixel belongs to.
-
-    Attributes:
-        image: brightness, ``(160, 160)``.
-        nucleus: 0 for none, 1 to 17 for a nucleus, drawn by people, ``(160, 160)``.
-    """
-
-    image: UInt8[np.ndarray, "160 160"]
-    nucleus: UInt8[np.ndarray, "160 160"]
-
-    def boxes(self) -> list[tuple[int, int, int, int]]:
-        """Put the tightest box around each nucleus.
-
-        Returns:
-            Left, top, width and height [pixels] of each box.
-
-        Example:
-            >>> len(microscopy().boxes())
-            17
-        """
-        found = []
-        for number in range(1, int(self.nucleus.max()) + 1):
-            rows, columns = np.nonzero(self.nucleus == number)
-            left, top = int(columns.min()), int(rows.min())
-            found.append((left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1))
-        return found
 
 
 @dataclass(frozen=True)
@@ -75,22 +50,13 @@ class Animals:
     set_name: np.ndarray
 
 
-@dataclass(frozen=True)
-class Shuttle:
-    """Readings of nine sensors of a spacecraft's radiators, in no order of time.
-
-    Attributes:
-        readings: what the sensors say, without units, ``(3000, 9)``.
-        anomaly: whether an expert called the state unusual, ``(3000,)``.
-    """
-
-    readings: Int16[np.ndarray, "3000 9"]
-    anomaly: Bool[np.ndarray, " 3000"]
-
-
 def microscopy() -> Microscopy:
-    """Load a crop of a fluorescence microscope picture with the outlines people drew."""
-    return Microscopy(**_arrays("microscopy.npz"))
+    """Load a crop of a fluorescence microscope picture with the outlines people drew.
+
+    Returns:
+        160 × 160 pixels with 17 nuclei.
+    """
+    return nuclei.load().crop(top=200, left=180, size=160)
 
 
 def brain() -> Brain:
@@ -104,14 +70,16 @@ def animals() -> Animals:
 
 
 def shuttle() -> Shuttle:
-    """Load 3,000 readings of the space shuttle's sensors."""
-    return Shuttle(**_arrays("shuttle.npz"))
+    """Load 3,000 readings of the space shuttle's sensors, in no order of time."""
+    whole = sensors.load()
+    return Shuttle(whole.readings[:3000], whole.anomaly[:3000])
 
 
 def spoken_digit() -> Int8[np.ndarray, " 8000"]:
     """Load one second of sound, 8,000 samples: the word "seven", synthesised, not spoken."""
-    sound: Int8[np.ndarray, " 8000"] = _arrays("spoken_digit.npz")["sound"]
-    return sound
+    sounds, labels, voices = spoken_digits.load()
+    sound: Int8[np.ndarray, " 8000"] = sounds[(voices == "f2") & (labels == 7)][0]
+    return frozen(sound)
 
 
 def driving() -> UInt8[np.ndarray, "138 240 3"]:
