@@ -3,8 +3,18 @@
 ``NOTICE.md`` in this folder states source, licence and changes of every file.
 """
 
-from dlcourse.data import digits, fields, microscopy, shuttle, spoken_digits, weather
+from dlcourse.data import animals, digits, fields, microscopy, shuttle, spoken_digits, weather
 from dlcourse.data.fetch import FetchError
 from dlcourse.data.split import Split
 
-__all__ = ["FetchError", "Split", "digits", "fields", "microscopy", "shuttle", "spoken_digits", "weather"]
+__all__ = [
+    "FetchError",
+    "Split",
+    "animals",
+    "digits",
+    "fields",
+    "microscopy",
+    "shuttle",
+    "spoken_digits",
+    "weather",
+]

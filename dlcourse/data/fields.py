@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int8, UInt8
+from jaxtyping import Int8, UInt8
 
+from dlcourse.data import animals as drawings
 from dlcourse.data import microscopy as nuclei
 from dlcourse.data import shuttle as sensors
 from dlcourse.data import spoken_digits
+from dlcourse.data.animals import Animals
 from dlcourse.data.microscopy import Microscopy
 from dlcourse.data.shuttle import Shuttle
 from dlcourse.data.split import frozen
@@ -35,21 +37,6 @@ class Brain:
     tissue: UInt8[np.ndarray, "96 112"]
 
 
-@dataclass(frozen=True)
-class Animals:
-    """Drawings of cats and dogs by three designers.
-
-    Attributes:
-        images: red, green, blue and opacity, ``(6, 64, 64, 4)``.
-        is_dog: whether it is a dog, ``(6,)``.
-        set_name: the emoji set that it is from, ``(6,)`` strings.
-    """
-
-    images: UInt8[np.ndarray, "6 64 64 4"]
-    is_dog: Bool[np.ndarray, " 6"]
-    set_name: np.ndarray
-
-
 def microscopy() -> Microscopy:
     """Load a crop of a fluorescence microscope picture with the outlines people drew.
 
@@ -65,8 +52,15 @@ def brain() -> Brain:
 
 
 def animals() -> Animals:
-    """Load three cats and three dogs, cat and dog in turn."""
-    return Animals(**_arrays("animals.npz"))
+    """Load three cats and three dogs of three designers, cat and dog in turn."""
+    everything = drawings.load()
+    chosen = [("noto", "-face"), ("twemoji", ""), ("fluent-emoji", "-face")]
+    rows = [
+        int(np.flatnonzero((everything.set_name == set_name) & (everything.name == animal + end))[0])
+        for set_name, end in chosen
+        for animal in ("cat", "dog")
+    ]
+    return everything.take(np.array(rows))
 
 
 def shuttle() -> Shuttle:
