@@ -14,6 +14,24 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+LINE = 64
+"""Bytes of a cache line. Arrays that begin on one are read with half as many accesses as arrays that straddle them."""
+
+
+def aligned(shape: int | tuple[int, ...], dtype: Any) -> Array:
+    """Make an array of zeros that begins on a cache line; NumPy promises 16 bytes only.
+
+    Example:
+        >>> aligned((2, 3), np.float32).ctypes.data % LINE
+        0
+    """
+    shape = (shape,) if isinstance(shape, int) else shape
+    size, itemsize = prod(shape), np.dtype(dtype).itemsize
+    room = np.zeros(size + LINE // itemsize, dtype)
+    start = -_address(room) % LINE // itemsize
+    return room[start : start + size].reshape(shape)
+
+
 def flat_views(shapes: Sequence[tuple[int, ...]], dtype: Any) -> tuple[Array, tuple[Array, ...]]:
     """Make one buffer and lend it out in pieces.
 
@@ -31,7 +49,7 @@ def flat_views(shapes: Sequence[tuple[int, ...]], dtype: Any) -> tuple[Array, tu
         array([0., 0., 0., 0., 0., 0., 1., 1., 1.], dtype=float32)
     """
     sizes = [prod(shape) for shape in shapes]
-    buffer = np.zeros(sum(sizes), dtype)
+    buffer = aligned(sum(sizes), dtype)
     pieces = np.split(buffer, np.cumsum(sizes)[:-1])
     return buffer, tuple(piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True))
 

@@ -57,6 +57,11 @@ def gradients(parents: Sequence[Sequence[int]], slopes: Sequence[Sequence[float]
     return grads
 
 
+_tape: list[
+    Value
+] = []  # a name of the module: looked up for each result, it is found sooner than one of the class
+
+
 class Value:
     r"""A number that remembers how it was computed.
 
@@ -92,7 +97,7 @@ class Value:
 
     __slots__ = ("a", "b", "d_a", "d_b", "data", "grad", "op")
     __array_ufunc__ = None  # an array leaves what to do to us
-    tape: ClassVar[list[Value]] = []
+    tape: ClassVar[list[Value]] = _tape
 
     def __init__(
         self,
@@ -111,7 +116,7 @@ class Value:
         self.b = b
         self.d_b = d_b
         if op:
-            self.tape.append(self)
+            _tape.append(self)
         elif not isinstance(data, Real):
             raise TypeError(
                 f"Value expects one real number, got {type(data).__name__}: use Tensor for arrays"
@@ -185,7 +190,7 @@ class Value:
         Raises:
             RuntimeError: if the tape was emptied since this number was computed.
         """
-        if self.op and self not in self.tape:
+        if self.op and self not in reversed(self.tape):
             raise RuntimeError(
                 "backward expects a result that is still on the tape, but the last backward has emptied it: "
                 "compute the result again"

@@ -12,12 +12,12 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from dlcourse.learning._flat import runs
+from dlcourse.learning._flat import aligned, runs
 from dlcourse.training._schedules import Schedule, as_schedule, expect_rate
 
 Arrays: TypeAlias = Sequence[Float[np.ndarray, "*_"]]
 
-BLOCK = 16_384
+BLOCK = 49_152
 """Numbers updated at once: small enough that a block and its moments stay in the cache from one line to the next."""
 
 _SWEEP = 64  # steps between two looks for moments that are too small to matter
@@ -70,8 +70,8 @@ class Optimizer:
         self.steps = 0
         self._runs = runs(self.parameters)
         count, dtype = sum(run.size for run in self._runs), self._runs[0].dtype
-        self._moments = {name: np.zeros(count, dtype) for name in self.MOMENTS}
-        self._scratch = np.empty((2, min(BLOCK, count)), dtype)
+        self._moments = {name: aligned(count, dtype) for name in self.MOMENTS}
+        self._scratch = aligned((2, min(BLOCK, count)), dtype)
         self._known: tuple[Arrays, list[Block]] | None = None
 
     @property
