@@ -1,6 +1,6 @@
 """Functions of this part as its exercises ask for them, where that is simpler than what the package needs.
 
-Chapters: book/training/initialization.md, book/training/regularization.md.
+Chapters: book/training/initialization.md, book/training/regularization.md, book/training/generalization.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from dlcourse.learning.backpropagation import linear_op
 from dlcourse.neurons.network import Layer
+from dlcourse.training.generalization import error_rate, folds, split
 from dlcourse.training.initialization import initialize, signals
 from dlcourse.training.regularization import l2_penalty_op, shift
 
@@ -86,3 +87,72 @@ def shift_all(images: Array, down: int, right: int) -> Array:
     """
     every = np.ones(len(images))
     return shift(images, down * every, right * every)
+
+
+def split_once(labels: Array, share: float, *, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Divide examples by chance into two parts, with the same share of each class in both.
+
+    Args:
+        labels: class indices, ``(n,)``.
+        share: share of each class that is held out, above 0 and below 1.
+        rng: draws an order for each class, the smallest class first.
+
+    Returns:
+        Row numbers to train on, and those held out, ascending.
+    """
+    parts = split(labels, validation=0.0, test=share, rng=rng)
+    return parts.train, parts.test
+
+
+def list_folds(n: int, k: int, *, rng: np.random.Generator) -> list[tuple[Array, Array]]:
+    """List the folds of a cross-validation.
+
+    Args:
+        n: how many examples there are.
+        k: how many folds.
+        rng: draws the order.
+
+    Returns:
+        Row numbers to train on, and those held out, once a fold.
+    """
+    return [(train, held_out) for train, held_out in folds(n, k, rng=rng)]
+
+
+def class_means(x: Array, y: Array, new: Array) -> Array:
+    """Answer with the class whose mean is nearest: the simplest learner of all.
+
+    Args:
+        x: samples to learn from, ``(n, n_in)``.
+        y: their classes, ``(n,)``.
+        new: samples to classify, ``(batch, n_in)``.
+
+    Returns:
+        One class a sample, ``(batch,)``.
+    """
+    classes = np.unique(y)
+    means = np.stack([x[y == label].mean(axis=0) for label in classes])  # (classes, n_in)
+    return classes[np.square(new[:, None] - means).sum(axis=2).argmin(axis=1)]
+
+
+def growing_sets(x: Array, y: Array, x_valid: Array, y_valid: Array, sizes: Sequence[int]) -> Array:
+    """Measure the errors of :func:`class_means` learned from the first samples.
+
+    Args:
+        x: samples to learn from, in random order, ``(n, n_in)``.
+        y: their classes, ``(n,)``.
+        x_valid: samples that are not learned from, ``(m, n_in)``.
+        y_valid: their classes, ``(m,)``.
+        sizes: how many of the first samples to learn from.
+
+    Returns:
+        Error on the samples learned from, and on the others, ``(sizes, 2)``.
+    """
+    return np.array(
+        [
+            [
+                error_rate(class_means(x[:n], y[:n], new), truth)
+                for new, truth in ((x[:n], y[:n]), (x_valid, y_valid))
+            ]
+            for n in sizes
+        ]
+    )

@@ -1,6 +1,8 @@
 """Pictures that are moved and turned by chance: more samples out of those that there are.
 
-Chapter: book/training/regularization.md. Source: Simard et al. (2003), section 2.
+Also what the world does to pictures: noise, and no frame that somebody laid around the ink beforehand. Chapters:
+book/training/regularization.md, book/training/generalization.md. Sources: Simard et al. (2003), section 2; LeCun et al.
+(1998), section III.A.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from jaxtyping import Float
 from dlcourse.neurons._expect import expect_floating
 
 Pictures: TypeAlias = Float[np.ndarray, "batch h w"]
+Array: TypeAlias = Float[np.ndarray, "*shape"]
 
 
 def shift(
@@ -102,6 +105,61 @@ def augment(
             )
     angle, down, right = np.array([[degrees], [pixels], [pixels]]) * rng.uniform(-1, 1, (3, len(x)))
     return _move("augment", x.reshape(-1, h, w), angle, down, right).reshape(x.shape)  # (batch, h, w) -> rows
+
+
+def noisy(images: Array, level: float, *, rng: np.random.Generator) -> Array:
+    """Add noise to each pixel, as a bad camera does in the dark; grey values stay from 0 to 1.
+
+    Args:
+        images: grey values from 0 to 1, any shape.
+        level: standard deviation of the noise, 0 or more.
+        rng: draws one normal number a pixel.
+
+    Returns:
+        Pictures of the same shape and dtype.
+
+    Raises:
+        TypeError: if ``images`` does not hold floating-point numbers.
+        ValueError: if ``level`` is below 0.
+
+    Example:
+        >>> noisy(np.array([0.0, 0.5, 1.0]), 0.1, rng=np.random.default_rng(0)).round(2)
+        array([0.01, 0.49, 1.  ])
+    """
+    expect_floating("noisy", images=images)
+    if not (isfinite(level) and level >= 0):
+        raise ValueError(f"noisy expects a level of at least 0, a standard deviation, got {level}")
+    drawn = rng.standard_normal(images.shape).astype(images.dtype)
+    return np.clip(images + images.dtype.type(level) * drawn, 0, 1)
+
+
+def centred(images: Pictures) -> Pictures:
+    """Move each picture by whole pixels, so that the centre of mass of its ink is in the middle.
+
+    So were the digits of MNIST prepared; their middle is pixel (14, 14), counted from 0. An empty picture stays.
+
+    Source: LeCun et al. (1998), section III.A.
+
+    Args:
+        images: grey values, 0 is paper, ``(batch, h, w)``.
+
+    Returns:
+        Pictures of the same shape and dtype.
+
+    Example:
+        >>> centred(np.array([[[5.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]))[0].round(9)
+        array([[0., 0., 0.],
+               [0., 5., 0.],
+               [0., 0., 0.]])
+    """
+    _expect_pictures("centred", images)
+    _, h, w = images.shape
+    ink = np.maximum(images.sum(axis=(1, 2), dtype=float), 1e-12)  # (batch,)
+    row = images.sum(axis=2, dtype=float) @ np.arange(h) / ink  # (batch,) centre of mass
+    column = images.sum(axis=1, dtype=float) @ np.arange(w) / ink
+    empty = images.any(axis=(1, 2)) == 0
+    down = np.where(empty, 0, np.rint(h // 2 - row))
+    return shift(images, down, np.where(empty, 0, np.rint(w // 2 - column)))
 
 
 def _move(function: str, images: Any, degrees: Any, down: Any, right: Any) -> Any:
