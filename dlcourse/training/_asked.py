@@ -1,6 +1,7 @@
 """Functions of this part as its exercises ask for them, where that is simpler than what the package needs.
 
-Chapters: book/training/initialization.md, book/training/regularization.md, book/training/generalization.md.
+Chapters: book/training/initialization.md, book/training/regularization.md, book/training/generalization.md,
+book/training/evaluation.md.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from dlcourse.learning.backpropagation import linear_op
 from dlcourse.neurons.network import Layer
+from dlcourse.training.evaluation import lagged_windows
 from dlcourse.training.generalization import error_rate, folds, split
 from dlcourse.training.initialization import initialize, signals
 from dlcourse.training.regularization import l2_penalty_op, shift
@@ -156,3 +158,18 @@ def growing_sets(x: Array, y: Array, x_valid: Array, y_valid: Array, sizes: Sequ
             for n in sizes
         ]
     )
+
+
+def past_and_future(series: Array, past: int, ahead: int) -> tuple[Array, Array]:
+    """Cut a series without gaps into samples.
+
+    Args:
+        series: one number a step, ``(time,)``.
+        past: number of steps that are known.
+        ahead: how far the target lies behind the last of them.
+
+    Returns:
+        What is known, ``(n, past)``, and the target, ``(n,)``.
+    """
+    x, y, _ = lagged_windows(series[:, None], series, past, ahead)
+    return x, y
