@@ -1,4 +1,4 @@
-"""Plots that several chapters need: what a classifier decides where, and pictures of digits in a grid.
+"""Plots that several chapters need: what a classifier decides where, what it takes for what, and digits in a grid.
 
 The functions return a `Figure` and leave matplotlib's settings as they are.
 """
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, Num, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from dlcourse.figures import style
 from dlcourse.figures.style import CATEGORIES, INK, MARKERS, MUTED, PAPER
@@ -138,6 +139,61 @@ def digit_grid(
                     pad=3,
                 )
     return fig
+
+
+def confusion(
+    matrix: Int[np.ndarray, "classes classes"],
+    names: Sequence[object] | None = None,
+    *,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw a confusion matrix: right answers on the diagonal in one colour, mistakes beside it in another.
+
+    Each field is the darker the larger its share of its row, and the shades of mistakes end at the largest mistake, so
+    that a few of them can be seen beside hundreds of right answers.
+
+    Args:
+        matrix: counts, rows are what was right and columns what was answered, ``(classes, classes)``.
+        names: what to call the classes; their numbers if left out.
+        ax: where to draw; a new figure if left out.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: if the matrix is not square, or there is not one name a class.
+    """
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) == 0:
+        raise ValueError(f"confusion expects counts of shape (classes, classes), got {matrix.shape}.")
+    classes = len(matrix)
+    if names is not None and len(names) != classes:
+        raise ValueError(f"confusion expects one name a class, got {classes} classes and {len(names)} names.")
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # (classes, classes)
+    diagonal = np.eye(classes, dtype=bool)
+    largest = max(float(shares[~diagonal].max(initial=0)), 1e-12)
+    with style.context():
+        if ax is None:
+            side = max(0.42 * classes + 1.0, 3.0)
+            fig = Figure(figsize=(side, side))
+            ax = fig.add_subplot()
+        for k, j in zip(*np.nonzero(matrix), strict=True):
+            colour, shade = (style.C0, shares[k, j]) if k == j else (style.C3, shares[k, j] / largest)
+            ax.add_patch(
+                Rectangle((j - 0.5, k - 0.5), 1, 1, facecolor=colour, alpha=0.12 + 0.5 * shade, lw=0)
+            )
+            ax.text(j, k, f"{matrix[k, j]}", ha="center", va="center", size=10.5)
+        ax.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), aspect="equal")
+        shown = [str(name) for name in (range(classes) if names is None else names)]
+        ax.set_xticks(range(classes), shown)
+        ax.set_yticks(range(classes), shown)
+        ax.set_xticks(np.arange(classes - 1) + 0.5, minor=True)
+        ax.set_yticks(np.arange(classes - 1) + 0.5, minor=True)
+        ax.grid(False)
+        ax.grid(which="minor")
+        ax.tick_params(which="both", length=0)
+        ax.set(xlabel="answered", ylabel="right")
+    return _figure_of(ax)
 
 
 def _limits(points: Float[np.ndarray, "n 2"]) -> tuple[float, float, float, float]:

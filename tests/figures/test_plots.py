@@ -83,8 +83,41 @@ def test_digit_grid_refuses(images, titles, message):
         plots.digit_grid(images, titles)
 
 
+def test_confusion_shows_each_count_in_its_field():
+    matrix = np.array([[90, 0, 2], [1, 40, 0], [0, 0, 0]])
+    fig = plots.confusion(matrix, ["cat", "dog", "owl"])
+    (ax,) = fig.axes
+    counts = {tuple(int(p) for p in text.get_position()): text.get_text() for text in ax.texts}
+    assert counts == {(0, 0): "90", (2, 0): "2", (0, 1): "1", (1, 1): "40"}  # column, row
+    shades = {tuple(patch.get_center()): patch for patch in ax.patches}
+    assert shades[0, 0].get_facecolor()[:3] == shades[1, 1].get_facecolor()[:3]
+    assert shades[0, 0].get_facecolor()[:3] != shades[2, 0].get_facecolor()[:3]
+    # A share of the row decides the shade: 1 of 41 is more than 2 of 92.
+    assert shades[0, 1].get_alpha() > shades[2, 0].get_alpha()
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["cat", "dog", "owl"]
+    assert ax.yaxis_inverted()
+    show(fig, alt="Counts.")
+
+
+def test_confusion_can_share_a_figure_and_be_without_mistakes():
+    fig = Figure()
+    left, right = fig.subplots(1, 2)
+    assert plots.confusion(np.eye(2, dtype=int), ax=left) is fig
+    assert plots.confusion(np.zeros((2, 2), int), ax=right) is fig
+    assert [text.get_text() for text in left.texts] == ["1", "1"]
+    assert len(right.texts) == 0
+
+
+def test_confusion_refuses():
+    with pytest.raises(ValueError, match=r"\(classes, classes\), got \(2, 3\)"):
+        plots.confusion(np.zeros((2, 3), int))
+    with pytest.raises(ValueError, match="2 classes and 3 names"):
+        plots.confusion(np.eye(2, dtype=int), "abc")
+
+
 def test_nothing_outside_is_changed():
     before = dict(mpl.rcParams)
     plots.decision_regions(right_half, POINTS, np.array([0, 1, 1]))
     plots.digit_grid(np.zeros((3, 4, 4)))
+    plots.confusion(np.eye(3, dtype=int))
     assert dict(mpl.rcParams) == before
