@@ -14,6 +14,7 @@ NUMPY_HALF = (
     "dlcourse",
     "dlcourse.checks",
     "dlcourse.data",
+    "dlcourse.introduction",
     "dlcourse.learning",
     "dlcourse.neurons",
     "dlcourse.training",

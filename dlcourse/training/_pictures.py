@@ -164,7 +164,7 @@ def centred(images: Pictures) -> Pictures:
 
 def _move(function: str, images: Any, degrees: Any, down: Any, right: Any) -> Any:
     """Ask for each new pixel where it was in the old picture, and mix the four pixels around that place."""
-    _expect_pictures(function, images, degrees=degrees, down=down, right=right)
+    expect_pictures(function, images, degrees=degrees, down=down, right=right)
     _, h, w = images.shape
     turn = np.deg2rad(degrees)[:, None, None]  # (batch, 1, 1)
     i = np.arange(h)[:, None] - (h - 1) / 2 - down[:, None, None]  # (batch, h, 1), from the middle
@@ -190,7 +190,7 @@ def _mixed(images: Any, row: Any, column: Any) -> Any:
     return upper * (1 - below) + lower * below
 
 
-def _expect_pictures(function: str, images: Any, **changes: Any) -> None:
+def expect_pictures(function: str, images: Any, **changes: Any) -> None:
     """Refuse what is no batch of pictures, and changes of which there is not one a picture."""
     expect_floating(function, images=images)
     if images.ndim != 3:

@@ -1,0 +1,1 @@
+"""The opening part: what deep learning is, and what is new about it."""
