@@ -51,7 +51,7 @@ class NoPullbackError(TypeError):
     """The learner's function did not return a value and a function."""
 
 
-class _Nowhere(io.TextIOBase):
+class Nowhere(io.TextIOBase):
     """Takes any output and keeps nothing of it."""
 
     encoding = "utf-8"
@@ -133,7 +133,7 @@ def observe(target: Any, cases: Sequence[Case]) -> list[Observation]:
 def _observe_one(target: Any, case: Case) -> Observation:
     args = ready(copy.deepcopy(case.args or ()))
     steps = [ready(copy.deepcopy(step.args)) for step in case.then]
-    drop, told = _Nowhere(), dict[str, None]()
+    drop, told = Nowhere(), dict[str, None]()
 
     def keep(message: Warning | str, *_: Any, **__: Any) -> None:
         if len(told) < _MOST_WARNINGS:
