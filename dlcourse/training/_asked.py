@@ -136,7 +136,7 @@ def class_means(x: Array, y: Array, new: Array) -> Array:
     return classes[np.square(new[:, None] - means).sum(axis=2).argmin(axis=1)]
 
 
-def growing_sets(x: Array, y: Array, x_valid: Array, y_valid: Array, sizes: Sequence[int]) -> Array:
+def growing_sets(x: Array, y: Array, x_valid: Array, y_valid: Array, sizes: Array) -> Array:
     """Measure the errors of :func:`class_means` learned from the first samples.
 
     Args:
@@ -144,7 +144,7 @@ def growing_sets(x: Array, y: Array, x_valid: Array, y_valid: Array, sizes: Sequ
         y: their classes, ``(n,)``.
         x_valid: samples that are not learned from, ``(m, n_in)``.
         y_valid: their classes, ``(m,)``.
-        sizes: how many of the first samples to learn from.
+        sizes: how many of the first samples to learn from, ``(sizes,)``.
 
     Returns:
         Error on the samples learned from, and on the others, ``(sizes, 2)``.

@@ -301,7 +301,7 @@ def test_functions_of_the_exercise_agree_with_the_package(rng):
     parts = split(labels, validation=0.0, test=0.25, rng=np.random.default_rng(3))
     assert [train.tolist(), held_out.tolist()] == [parts.train.tolist(), parts.test.tolist()]
     x = rng.standard_normal((40, 2)) + labels[:, None]
-    got = growing_sets(x, labels, x[:9] + 0.3, labels[:9], [5, 20, 40])
+    got = growing_sets(x, labels, x[:9] + 0.3, labels[:9], np.array([5, 20, 40]))
 
     class Unchanged(np.random.Generator):
         def permutation(self, n):

@@ -1,0 +1,251 @@
+"""Classic mistakes of the exercise ``training/generalization``, each with what its author must be told.
+
+Each costs the points of its own task only: no task calls an earlier one.
+"""
+
+from dlcourse.checks import Mistake
+
+SCALE = {"standardize_by_check": 2, "standardize_by_hidden": 1}
+SCALE_ONLY = {"standardize_by_check": 1, "standardize_by_hidden": 1}
+CONSTANT = {"standardize_by_check": 1}
+SPLIT = {"split_once_check": 2, "split_once_hidden": 2}
+FOLDS = {"list_folds_check": 2, "list_folds_hidden": 2}
+CONFUSION = {"confusion_check": 1, "confusion_hidden": 1}
+INTERVAL = {"accuracy_interval_check": 1, "accuracy_interval_hidden": 1}
+CURVE = {"growing_sets_check": 2, "growing_sets_hidden": 2}
+
+
+def _scale(
+    name: str,
+    told: str,
+    *,
+    mean: str = "x_train.mean(axis=0)",
+    spread: str = "x_train.std(axis=0)",
+    safe: str = "np.where(spread == 0, 1, spread)",
+    train: str = "(x_train - mean) / spread",
+    test: str = "(x_test - mean) / spread",
+    loses: dict[str, float] | None = None,
+) -> Mistake:
+    code = (
+        "def standardize_by(x_train, x_test):\n"
+        f"    mean, spread = {mean}, {spread}\n"
+        f"    spread = {safe}\n"
+        f"    return {train}, {test}\n"
+    )
+    return Mistake("standardize_by", name, code, SCALE if loses is None else loses, told)
+
+
+def _split(
+    name: str,
+    told: str,
+    *,
+    rows: str = "rng.permutation(np.flatnonzero(labels == label))",
+    classes: str = "np.unique(labels)",
+    answer: str = "np.sort(np.concatenate(train)), np.sort(np.concatenate(held_out))",
+    held_out: str = "rows[cut:]",
+    train: str = "rows[:cut]",
+) -> Mistake:
+    code = (
+        "def split_once(labels, share, *, rng):\n"
+        "    train, held_out = [], []\n"
+        f"    for label in {classes}:\n"
+        f"        rows = {rows}\n"
+        "        cut = len(rows) - round(share * len(rows))\n"
+        f"        train.append({train})\n"
+        f"        held_out.append({held_out})\n"
+        f"    return {answer}\n"
+    )
+    return Mistake("split_once", name, code, SPLIT, told)
+
+
+def _folds(
+    name: str,
+    told: str,
+    *,
+    order: str = "rng.permutation(n)",
+    parts: str = "np.array_split(order, k)",
+    count: str = "len(parts)",
+    pair: str = "(np.concatenate(parts[:i] + parts[i + 1 :]), parts[i])",
+) -> Mistake:
+    code = (
+        "def list_folds(n, k, *, rng):\n"
+        f"    order = {order}\n"
+        f"    parts = {parts}\n"
+        f"    return [{pair} for i in range({count})]\n"
+    )
+    return Mistake("list_folds", name, code, FOLDS, told)
+
+
+def _confusion(name: str, told: str, *, adds: str, answer: str = "counts") -> Mistake:
+    code = (
+        "def confusion(predicted, labels, classes):\n"
+        "    counts = np.zeros((classes, classes), int)\n"
+        f"    {adds}\n"
+        f"    return {answer}\n"
+    )
+    return Mistake("confusion", name, code, CONFUSION, told)
+
+
+def _interval(
+    name: str,
+    told: str,
+    *,
+    middle: str = "p + z**2 / (2 * n)",
+    half: str = "z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))",
+    share: str = "1 + z**2 / n",
+    answer: str = "(middle - half) / share, (middle + half) / share",
+) -> Mistake:
+    code = (
+        "def accuracy_interval(right, n, z):\n"
+        "    p = right / n\n"
+        f"    middle, half, share = {middle}, {half}, {share}\n"
+        f"    return {answer}\n"
+    )
+    return Mistake("accuracy_interval", name, code, INTERVAL, told)
+
+
+def _curve(
+    name: str,
+    told: str,
+    *,
+    learned: str = "x[:n], y[:n]",
+    train: str = "x[:n], y[:n]",
+    valid: str = "x_valid, y_valid",
+    answer: str = "np.array(errors)",
+) -> Mistake:
+    code = (
+        "def growing_sets(x, y, x_valid, y_valid, sizes):\n"
+        "    errors = []\n"
+        "    for n in sizes:\n"
+        f"        sets = [({train}), ({valid})]\n"
+        f"        errors.append([np.mean(class_means({learned}, new) != truth) for new, truth in sets])\n"
+        f"    return {answer}\n"
+    )
+    return Mistake("growing_sets", name, code, CURVE, told)
+
+
+MISTAKES = [
+    _scale(
+        "statistics of the test set for the test set",
+        "The test set has a scale of its own",
+        test="(x_test - x_test.mean(axis=0)) / np.where(x_test.std(axis=0) == 0, 1, x_test.std(axis=0))",
+    ),
+    _scale(
+        "statistics of both sets",
+        "The test set took part in the scale",
+        mean="np.concatenate([x_train, x_test]).mean(axis=0)",
+        spread="np.concatenate([x_train, x_test]).std(axis=0)",
+    ),
+    _scale("test set forgotten", "You left the test set as it was", test="x_test"),
+    _scale(
+        "variance",
+        "You divided by the variance",
+        spread="x_train.var(axis=0)",
+        loses=SCALE_ONLY | {"standardize_by_check": 2},
+    ),
+    _scale(
+        "n - 1",
+        "You divided by n - 1 inside the root",
+        spread="x_train.std(axis=0, ddof=1)",
+        loses=SCALE_ONLY | {"standardize_by_check": 2},
+    ),
+    _scale(
+        "one scale for all columns",
+        "You took one mean and one standard deviation for all columns",
+        mean="x_train.mean()",
+        spread="x_train.std()",
+    ),
+    _scale(
+        "mean not subtracted",
+        "You did not subtract the mean",
+        train="x_train / spread",
+        test="x_test / spread",
+    ),
+    _scale("divided by 0", "You divided by 0", safe="spread", loses=CONSTANT),
+    _split(
+        "classes not looked at",
+        "You did not look at the classes",
+        classes="[None]",
+        rows="rng.permutation(len(labels))",
+    ),
+    _split("not drawn", "You did not draw", rows="np.flatnonzero(labels == label)"),
+    _split(
+        "first ones held out",
+        "You held out the first rows of each order",
+        train="rows[len(rows) - cut :]",
+        held_out="rows[: len(rows) - cut]",
+    ),
+    _split(
+        "exchanged",
+        "You exchanged the parts",
+        answer="np.sort(np.concatenate(held_out)), np.sort(np.concatenate(train))",
+    ),
+    _split("trained on all", "The held-out rows are trained on, too", train="rows"),
+    _split(
+        "places within a class",
+        "You returned places within a class",
+        rows="rng.permutation(np.sum(labels == label))",
+    ),
+    _split(
+        "labels returned",
+        "You returned labels",
+        answer="labels[np.sort(np.concatenate(train))], labels[np.sort(np.concatenate(held_out))]",
+    ),
+    _split(
+        "own generator",
+        "You drew from a generator of your own",
+        classes="(rng := np.random.default_rng(0)) and np.unique(labels)",
+    ),
+    _folds("not shuffled", "You did not shuffle", order="np.arange(n)"),
+    _folds(
+        "last ones dropped",
+        "You dropped what is left over",
+        parts="[order[i * (n // k) : (i + 1) * (n // k)] for i in range(k)]",
+    ),
+    _folds(
+        "drawn anew",
+        "You drew a new order for each fold",
+        order="None",
+        parts="[np.array_split(rng.permutation(n), k) for _ in range(k)]",
+        pair="(np.concatenate(parts[i][:i] + parts[i][i + 1 :]), parts[i][i])",
+    ),
+    _folds("trained on all", "The held-out rows are trained on, too", pair="(order, parts[i])"),
+    _folds(
+        "exchanged",
+        "You exchanged the two",
+        pair="(parts[i], np.concatenate(parts[:i] + parts[i + 1 :]))",
+    ),
+    _folds("last fold left out", "You left the last fold out", count="len(parts) - 1"),
+    _folds("size k", "Your folds have k rows", parts="[order[i : i + k] for i in range(0, n, k)]"),
+    _folds("dealt out", "You dealt the rows out like cards", parts="[order[i::k] for i in range(k)]"),
+    _confusion(
+        "rows and columns", "You exchanged rows and columns", adds="np.add.at(counts, (predicted, labels), 1)"
+    ),
+    _confusion("counted once", "You counted each pair once only", adds="counts[labels, predicted] += 1"),
+    _confusion(
+        "shares",
+        "You divided by the number of examples of a class",
+        adds="np.add.at(counts, (labels, predicted), 1)",
+        answer="counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)",
+    ),
+    _interval(
+        "simple interval",
+        "You took the simple interval",
+        middle="p",
+        half="z * np.sqrt(p * (1 - p) / n)",
+        share="1",
+    ),
+    _interval("no division", "You did not divide by 1 + z²", share="1"),
+    _interval("no root", "You forgot the root", half="z * (p * (1 - p) / n + z**2 / (4 * n**2))"),
+    _interval("per cent", "not per cent", share="(1 + z**2 / n) / 100"),
+    _curve("learned from all", "You learned from all of x", learned="x, y"),
+    _curve("training error on all", "You measured the training error on all of x", train="x, y"),
+    _curve("right answers", "You returned the share of right answers", answer="1 - np.array(errors)"),
+    _curve(
+        "validation set learned from",
+        "The validation set was learned from, too",
+        learned="np.concatenate([x[:n], x_valid]), np.concatenate([y[:n], y_valid])",
+    ),
+    _curve("transposed", "Each size has a row, not a column", answer="np.array(errors).T"),
+    _curve("columns exchanged", "The training error comes first", answer="np.array(errors)[:, ::-1]"),
+]
