@@ -13,7 +13,7 @@ import numpy as np
 
 from dlcourse.learning.backpropagation import linear_op
 from dlcourse.neurons.network import Layer
-from dlcourse.training.evaluation import lagged_windows
+from dlcourse.training.evaluation import lagged_windows, skill_score
 from dlcourse.training.generalization import error_rate, folds, split
 from dlcourse.training.initialization import initialize, signals
 from dlcourse.training.regularization import l2_penalty_op, shift
@@ -173,3 +173,20 @@ def past_and_future(series: Array, past: int, ahead: int) -> tuple[Array, Array]
     """
     x, y, _ = lagged_windows(series[:, None], series, past, ahead)
     return x, y
+
+
+def forecast_skill(series: Array, past: int, ahead: int, w: Array, b: float) -> float:
+    """Compare the forecasts of a linear model with persistence.
+
+    Args:
+        series: one number a step, ``(time,)``.
+        past: number of steps that are known.
+        ahead: how far ahead is predicted.
+        w: weights of the known steps, ``(past,)``.
+        b: bias.
+
+    Returns:
+        The share of persistence's error that is gone.
+    """
+    x, y = past_and_future(series, past, ahead)
+    return skill_score(x @ w + b, y, baseline=x[:, -1])
