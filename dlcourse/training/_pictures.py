@@ -152,7 +152,7 @@ def centred(images: Pictures) -> Pictures:
                [0., 5., 0.],
                [0., 0., 0.]])
     """
-    _expect_pictures("centred", images)
+    expect_pictures("centred", images)
     _, h, w = images.shape
     ink = np.maximum(images.sum(axis=(1, 2), dtype=float), 1e-12)  # (batch,)
     row = images.sum(axis=2, dtype=float) @ np.arange(h) / ink  # (batch,) centre of mass
