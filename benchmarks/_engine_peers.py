@@ -10,9 +10,11 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from itertools import pairwise
 
@@ -51,15 +53,19 @@ def one_batch(size: int, sizes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray
 # One epoch of the digits with Adam.
 
 
-def _epoch_of(kind: str) -> Round:
-    """Train one of the course's own networks."""
+def _epoch_of(kind: str, *, dtype: type = np.float32, adam: str = "in blocks") -> Round:
+    """Train one of the course's own networks; Adam works as its formula says, in place, or in place and in blocks."""
     from dlcourse.neurons.network import MLP
+    from dlcourse.training import _optimizer
     from dlcourse.training.optimizers import Adam
 
     where = {"FusedMLP": "_fused", "TrainableMLP": "backpropagation", "TensorMLP": "autodiff"}[kind]
     module = import_module(f"dlcourse.learning.{where}")
-    model = getattr(module, kind)(MLP("class", *parameters(SIZES)))
-    optimizer, data = Adam(model.parameters, rate=RATE), batches()
+    model = getattr(module, kind)(MLP("class", *(p.astype(dtype) for p in parameters(SIZES))))
+    if adam == "in place":
+        _optimizer.BLOCK = sys.maxsize
+    optimizer = _TextbookAdam(model.parameters) if adam == "formula" else Adam(model.parameters, rate=RATE)
+    data = [(x.astype(dtype, copy=False), y) for x, y in batches()]
 
     def epoch() -> list[float]:
         total = 0.0
@@ -70,6 +76,22 @@ def _epoch_of(kind: str) -> Round:
         return [total / len(data)]
 
     return epoch
+
+
+class _TextbookAdam:
+    """The formula of the chapter, with new arrays at each line."""
+
+    def __init__(self, parameters: tuple[np.ndarray, ...]):
+        self.parameters, self.steps = parameters, 0
+        self.moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
+
+    def step(self, gradients: tuple[np.ndarray, ...]) -> None:
+        """Change the parameters."""
+        from dlcourse.training.optimizers import adam_step
+
+        self.steps += 1
+        for i, (p, g) in enumerate(zip(self.parameters, gradients, strict=True)):
+            p[...], *self.moments[i] = adam_step(p, g, *self.moments[i], self.steps, RATE)
 
 
 def epoch_fused() -> Round:
@@ -217,6 +239,32 @@ def _jax_loss(weights, x, y):
         x = jax.nn.relu(x @ W + b)
     log_p = jax.nn.log_softmax(x @ weights[-2] + weights[-1])
     return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
+
+
+def epoch_tinygrad() -> Round:
+    """tinygrad, each step jitted; it compiles its kernels with clang."""
+    if shutil.which("clang") is None:
+        raise ImportError("tinygrad needs clang")
+    os.environ.update(DEV="CPU", CPU_COUNT="1", TRAINING="1")
+    from tinygrad import Tensor, TinyJit, nn
+
+    weights = [Tensor(p).realize() for p in parameters(SIZES)]
+    optimizer = nn.optim.Adam(weights, lr=RATE, eps=1e-8)
+    data = [(Tensor(x).realize(), Tensor(y.astype(np.int32)).realize()) for x, y in batches()]
+
+    @TinyJit
+    def step(x, y):
+        optimizer.zero_grad()
+        for W, b in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+            x = (x @ W + b).relu()
+        loss = (x @ weights[-2] + weights[-1]).sparse_categorical_crossentropy(y)
+        loss.backward()
+        return loss.realize(*optimizer.schedule_step())
+
+    def epoch() -> list[float]:
+        return [sum(step(x, y).item() for x, y in data) / len(data)]
+
+    return epoch
 
 
 def epoch_keras() -> Round:
@@ -447,6 +495,7 @@ def moons_micrograd(*, collect: bool = True) -> Round:
     return _moons_step(Value, collect=collect)
 
 
+STEPS = "what each step of the fast form gains, the same epoch"
 EPOCH = "one epoch of digits, 784-256-128-10, batch 128, Adam"
 GRADIENT = "value and gradient, batch {}, {}-{}-{}"
 SCALAR = "micrograd's step on two moons"
@@ -460,12 +509,20 @@ CASES: dict[str, dict[str, Callable[[], Round]]] = {
         "torch, fused Adam": epoch_torch_fused,
         "torch.compile": epoch_torch_compile,
         "JAX scan": epoch_jax,
+        "tinygrad": epoch_tinygrad,
         "Keras (TensorFlow)": epoch_keras,
         "scikit-learn": epoch_sklearn,
         "HIPS autograd, our Adam": epoch_hips,
         "matrix products alone": epoch_products,
         "matrix products and our Adam": epoch_products_and_adam,
     },
+}
+CASES[STEPS] = {
+    "as the formulas say, float64": partial(_epoch_of, "TrainableMLP", dtype=np.float64, adam="formula"),
+    "... in float32": partial(_epoch_of, "TrainableMLP", adam="formula"),
+    "... each array made once, a layer at once": partial(_epoch_of, "FusedMLP", adam="formula"),
+    "... Adam in place, all parameters one buffer": partial(_epoch_of, "FusedMLP", adam="in place"),
+    "... Adam block by block": partial(_epoch_of, "FusedMLP"),
 }
 for _case, _calls in ((SMALL, 200), (MIDDLE, 5)):
     CASES[GRADIENT.format(_case[0], *_case[1])] = {
