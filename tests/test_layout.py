@@ -8,7 +8,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 # Rooms of the package that are no parts of the book.
-ROOMS = {"checks", "cli", "data", "figures", "grading", "milestones", "publishing"}
+ROOMS = {"checks", "cli", "data", "experiments", "figures", "grading", "milestones", "publishing"}
 
 
 def chapters(root):

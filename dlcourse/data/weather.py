@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from dlcourse.data.split import Split, frozen
 
@@ -196,9 +196,24 @@ def split_masks(
     Returns:
         Two masks, ``(days,)`` each: train and test.
     """
-    month = dates.astype("datetime64[M]")
-    next_month = (month + np.timedelta64(1, "M")).astype("datetime64[D]")
-    days_left = (next_month - dates).astype(int)  # 1 on the last day
-    test = (days_left <= _TEST_DAYS) & (days_left > 1)
-    train = days_left > _TEST_DAYS + 2
+    left = days_left(dates)
+    test = (left <= _TEST_DAYS) & (left > 1)
+    train = left > _TEST_DAYS + 2
     return train, test
+
+
+def days_left(dates: Shaped[np.ndarray, " days"]) -> Int[np.ndarray, " days"]:
+    """Count the days that are left of each day's month, the day itself included.
+
+    Args:
+        dates: days, datetime64[D], ``(days,)``.
+
+    Returns:
+        1 on the last day of a month, ``(days,)``.
+
+    Example:
+        >>> days_left(np.array(["2013-02-28", "2013-03-01"], "datetime64[D]"))
+        array([ 1, 31])
+    """
+    next_month = (dates.astype("datetime64[M]") + np.timedelta64(1, "M")).astype("datetime64[D]")
+    return (next_month - dates).astype(int)
