@@ -3,15 +3,33 @@
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 # Before NumPy is imported: two BLAS threads on a loaded machine can be ten times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import hypothesis
 import jaxtyping
 import numpy as np
 import pytest
+
+# What is loaded already brings what a continuous integration asks for: the same examples in each run.
+hypothesis.settings.register_profile("thorough", hypothesis.settings(), deadline=None, max_examples=100)
+hypothesis.settings.register_profile("quick", hypothesis.settings(), deadline=None, max_examples=10)
+
+
+def is_quick(config):
+    """Tell whether this is `make check`, which leaves out what is slow."""
+    return "not slow" in config.option.markexpr
+
+
+def pytest_configure(config):
+    """Choose how many examples Hypothesis draws a test: many in `make test`, few in `make check`."""
+    hypothesis.settings.load_profile("quick" if is_quick(config) else "thorough")
+    # As in the `dlcourse` command: on import jsonschema would compile a grammar of addresses, for over a second.
+    sys.modules.setdefault("rfc3987_syntax", None)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,6 +53,13 @@ def no_shape_check():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@pytest.fixture
+def many_steps(request):
+    """Switch off the run-time check of shapes in `make check`: it would see the same shapes a thousand times."""
+    if is_quick(request.config):
+        request.getfixturevalue("no_shape_check")
 
 
 ARGUMENTS = [

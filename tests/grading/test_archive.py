@@ -259,7 +259,7 @@ NAMES = st.text(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=50)), max_size=6))
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_no_name_in_a_zip_leads_out_of_the_class(tmp_path_factory, entries):
@@ -276,7 +276,6 @@ def test_no_name_in_a_zip_leads_out_of_the_class(tmp_path_factory, entries):
         )
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 300), st.integers(0, 255))
 def test_no_bytes_break_the_listing(noise, place, value):
     held = io.BytesIO()

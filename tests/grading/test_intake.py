@@ -553,7 +553,7 @@ CELLS = st.fixed_dictionaries(
         ),
     },
 )
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def assert_released_frame(notebook, released=RELEASED):

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.data import digits
@@ -47,7 +47,6 @@ def draw_batch(rng, net, batch):
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
 @given(NETWORKS, st.sampled_from([(np.float64, 1e-11), (np.float32, 2e-5)]))
 def test_fused_is_the_plain_form(drawn, precision):
     dtype, tolerance = precision

@@ -40,7 +40,7 @@ def expression(a, b, relu, tanh, exp, log):
     return e * e + d - (-c) + a**-2.0
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.floats(0.1, 3), st.floats(0.1, 3), st.sampled_from([1, -1]))
 def test_value_agrees_with_torch(a, b, sign):
     x, y = Value(sign * a), Value(b)
@@ -234,7 +234,7 @@ def test_op_of_one_agrees_with_differences(name, rng):
 PAIRS = mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=4)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(PAIRS, st.sampled_from(sorted(BINARY)), st.sampled_from(list(TOLERANCE)), st.integers(0, 2**32))
 def test_op_of_two_agrees_with_torch_whatever_is_broadcast(shapes, name, dtype, seed):
     rng = np.random.default_rng(seed)
@@ -245,7 +245,7 @@ def test_op_of_two_agrees_with_torch_whatever_is_broadcast(shapes, name, dtype, 
         check_gradients(op, a, b, rng=rng)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(
     mutually_broadcastable_shapes(signature="(m,k),(k,n)->(m,n)", max_dims=2, max_side=4),
     st.sampled_from(list(TOLERANCE)),
@@ -296,7 +296,7 @@ def test_pullbacks_change_nothing_that_comes_in(rng):
         np.testing.assert_array_equal(d_y, kept)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(PAIRS)
 def test_unbroadcast_counts_how_often_a_number_was_used(shapes):
     for shape in shapes.input_shapes:
@@ -379,7 +379,7 @@ def test_fused_layers_and_losses_agree_with_single_ops_and_torch(dtype, rng):
         np.testing.assert_allclose(one, three, **near)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.integers(0, 2**32), st.integers(1, 25))
 def test_any_graph_agrees_with_torch(seed, count):
     """Draw programs in which results are used never, once or many times."""

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.checks import GradientError, check_gradients
@@ -93,7 +93,6 @@ def assert_near(got, expected, tolerance):
     np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * scale)
 
 
-@settings(max_examples=60, deadline=None)
 @given(NETWORKS, st.sampled_from(PRECISIONS))
 def test_networks_agree_with_torch(drawn, precision):
     dtype, tolerance = precision
@@ -110,7 +109,6 @@ def test_networks_agree_with_torch(drawn, precision):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
 @given(NETWORKS, st.lists(st.sampled_from(SMOOTH), min_size=4, max_size=4))
 def test_networks_agree_with_differences(drawn, activations):
     layers, x = build(drawn, activations=activations)
@@ -152,7 +150,6 @@ def test_losses_of_networks_agree_with_torch(output, activation, precision, rng)
         assert_near(gradient, leaf.grad.numpy(), tolerance)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 7), min_size=4, max_size=4), st.integers(0, 2**32))
 def test_derivation_is_the_same_as_ops_torch_and_differences(sizes, seed):
     batch, *sizes = sizes
@@ -236,7 +233,6 @@ def test_check_catches_what_is_often_wrong(wrong, rng):
         check_gradients(op, x, W, b, rng=rng)
 
 
-@settings(max_examples=30, deadline=None)
 @given(NETWORKS)
 def test_gradient_of_a_batch_is_the_mean_over_its_samples(drawn):
     layers, x = build(drawn, activations=["gelu"] * 4)
@@ -250,7 +246,6 @@ def test_gradient_of_a_batch_is_the_mean_over_its_samples(drawn):
         np.testing.assert_allclose(one, np.mean(many, axis=0), rtol=1e-10, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
 @given(NETWORKS)
 def test_pullback_is_linear_and_can_be_called_again(drawn):
     layers, x = build(drawn)
@@ -304,6 +299,7 @@ def descend(model, x, y, *, rate, steps):
             p -= rate * d
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("seed", range(3))
 def test_xor_is_learned_from_scratch(seed):
     net = MLP.draw([2, 8, 2], output="class", activation="tanh", rng=np.random.default_rng(seed))

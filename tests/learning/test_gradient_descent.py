@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.checks import check_gradients
@@ -40,7 +40,6 @@ def scaled_weather():
 SHAPES = {"seed": st.integers(0, 2**32), "batch": st.integers(1, 20), "n_in": st.integers(1, 7)}
 
 
-@settings(max_examples=60, deadline=None)
 @given(dtype=st.sampled_from([np.float64, np.float32]), **SHAPES)
 def test_linear_regression_agrees_with_torch(dtype, seed, batch, n_in):
     x, y, w, b = draw_regression(seed, batch, n_in, dtype)
@@ -56,7 +55,6 @@ def test_linear_regression_agrees_with_torch(dtype, seed, batch, n_in):
         np.testing.assert_allclose(got, right.numpy(), rtol=tolerance, atol=tolerance * (1 + batch))
 
 
-@settings(max_examples=40, deadline=None)
 @given(**SHAPES)
 def test_linear_regression_has_the_gradient_it_says(seed, batch, n_in):
     x, y, *parameters = draw_regression(seed, batch, n_in)
@@ -68,7 +66,6 @@ def test_linear_regression_has_the_gradient_it_says(seed, batch, n_in):
     check_gradients(op, *parameters, rng=np.random.default_rng(seed))
 
 
-@settings(max_examples=60, deadline=None)
 @given(dtype=st.sampled_from([np.float64, np.float32]), classes=st.integers(1, 5), **SHAPES)
 def test_softmax_regression_agrees_with_torch(dtype, classes, seed, batch, n_in):
     rng = np.random.default_rng(seed)
@@ -86,7 +83,6 @@ def test_softmax_regression_agrees_with_torch(dtype, classes, seed, batch, n_in)
         np.testing.assert_allclose(got, right.numpy(), rtol=tolerance, atol=tolerance * 10)
 
 
-@settings(max_examples=40, deadline=None)
 @given(classes=st.integers(1, 5), **SHAPES)
 def test_softmax_regression_has_the_gradient_it_says(classes, seed, batch, n_in):
     rng = np.random.default_rng(seed)
@@ -109,7 +105,6 @@ def test_softmax_regression_reads_most_digits(rng):
     assert accuracy(linear(x_test, W, b).argmax(axis=-1), labels_test) > 0.87
 
 
-@settings(max_examples=40, deadline=None)
 @given(**SHAPES)
 def test_hessian_is_the_change_of_the_gradient(seed, batch, n_in):
     x, y, w, b = draw_regression(seed, batch, n_in)
@@ -124,7 +119,6 @@ def test_hessian_is_the_change_of_the_gradient(seed, batch, n_in):
     np.testing.assert_allclose(linear_hessian(x) @ np.append(v, c), change, rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
 @given(**SHAPES)
 def test_gradient_is_zero_at_the_least_squares(seed, batch, n_in):
     x, y, *_ = draw_regression(seed, batch, n_in)
@@ -132,7 +126,6 @@ def test_gradient_is_zero_at_the_least_squares(seed, batch, n_in):
     np.testing.assert_allclose(np.append(d_w, d_b), 0, atol=1e-8)
 
 
-@settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 200), size=st.integers(1, 250), seed=st.integers(0, 2**32))
 def test_minibatches_are_a_partition_in_random_order(n, size, seed):
     batches = list(minibatches(n, size, rng=np.random.default_rng(seed)))
@@ -161,7 +154,6 @@ def test_minibatches_draw_when_called_not_when_read():
     np.testing.assert_array_equal(second, rng.permutation(50))
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     n=st.integers(1, 5),
@@ -181,7 +173,6 @@ def test_descent_on_a_bowl_is_its_closed_form(seed, n, rate, dtype):
     np.testing.assert_allclose(path, expected, rtol=0, atol=1e-10 if dtype == np.float64 else 1e-4)
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), n=st.integers(1, 6))
 def test_the_limit_of_the_rate_is_where_descent_turns(seed, n):
     rng = np.random.default_rng(seed)
@@ -254,6 +245,7 @@ def test_training_is_torch_sgd_on_the_same_batches(size, dtype):
     np.testing.assert_allclose(trained.losses, losses, rtol=10 * tolerance, atol=tolerance)
 
 
+@pytest.mark.usefixtures("many_steps")
 def test_descent_ends_at_the_least_squares_and_beats_persistence(rng):
     x, y, x_test, y_test = scaled_weather()
     best = np.append(*least_squares(x, y))

@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.checks import check_gradients
@@ -56,7 +56,6 @@ def agree(got, expected, tolerance):
     np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * (1 + np.abs(expected).max()))
 
 
-@settings(max_examples=60, deadline=None)
 @given(BATCHES, st.sampled_from(PRECISIONS), st.floats(-3, 3, width=32))
 def test_cross_entropy_agrees_with_torch(drawn, precision, d_loss):
     dtype, tolerance = precision
@@ -73,7 +72,6 @@ def test_cross_entropy_agrees_with_torch(drawn, precision, d_loss):
     agree(log_sum_exp(logits), torch.logsumexp(z, dim=-1), tolerance)
 
 
-@settings(max_examples=60, deadline=None)
 @given(BATCHES, st.sampled_from(PRECISIONS), st.floats(-3, 3, width=32))
 def test_mean_squared_error_agrees_with_torch(drawn, precision, d_loss):
     dtype, tolerance = precision
@@ -104,7 +102,6 @@ def test_mean_squared_error_takes_any_shape(shape, rng):
     )
 
 
-@settings(max_examples=40, deadline=None)
 @given(BATCHES)
 def test_gradient_of_cross_entropy_is_softmax_minus_one_hot(drawn):
     logits, labels = build(drawn)
@@ -122,7 +119,6 @@ def test_gradient_of_cross_entropy_is_that_of_its_parts(rng):
     np.testing.assert_allclose(cross_entropy_op(logits, labels)[1](1.0), pullback(d_log_p), rtol=1e-13)
 
 
-@settings(max_examples=40, deadline=None)
 @given(BATCHES, st.floats(-1e4, 1e4))
 def test_cross_entropy_does_not_see_a_shift(drawn, shift):
     logits, labels = build(drawn)
@@ -134,7 +130,6 @@ def test_cross_entropy_does_not_see_a_shift(drawn, shift):
     )
 
 
-@settings(max_examples=40, deadline=None)
 @given(BATCHES)
 def test_soft_maximum_lies_just_above_the_largest(drawn):
     logits, _ = build(drawn)
@@ -143,7 +138,6 @@ def test_soft_maximum_lies_just_above_the_largest(drawn):
     assert (above <= math.log(drawn["classes"]) + 1e-12).all()
 
 
-@settings(max_examples=40, deadline=None)
 @given(BATCHES, st.integers(2, 4))
 def test_a_mean_does_not_grow_with_the_batch(drawn, times):
     logits, labels = build(drawn)
@@ -194,7 +188,6 @@ def test_far_logits_give_the_right_loss_without_a_warning(dtype, far, d_loss):
     assert value.dtype == soft.dtype == d_logits.dtype == dtype
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.floats(-(2.0**120), 2.0**120, width=32), min_size=6, max_size=6),
     st.lists(st.integers(0, 2), min_size=2, max_size=2),

@@ -143,7 +143,7 @@ def test_minus_infinity_excludes_a_class():
     np.testing.assert_array_equal(log_softmax(np.array([0.0, -np.inf])), [0, -np.inf])
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(finite(32))
 def test_sigmoid_is_a_symmetric_share(z):
     y = sigmoid(z)
@@ -151,26 +151,26 @@ def test_sigmoid_is_a_symmetric_share(z):
     np.testing.assert_allclose(sigmoid(-z), 1 - y, atol=2e-7)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(finite(64, max_dims=1, max_side=20))
 def test_sigmoid_tanh_and_relu_never_fall(z):
     for function in (sigmoid, tanh, relu):
         assert (np.diff(function(np.sort(z))) >= 0).all()
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(finite(64, magnitude=300))
 def test_tanh_is_a_stretched_sigmoid(z):
     np.testing.assert_allclose(tanh(z), 2 * sigmoid(2 * z) - 1, atol=1e-15)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(finite(64, magnitude=1e6))
 def test_gelu_is_odd_but_for_half_a_line(z):
     np.testing.assert_allclose(gelu(z) - gelu(-z), z, rtol=1e-14, atol=1e-300)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(finite(32))
 def test_softmax_gives_shares(z):
     p = softmax(z)
@@ -178,13 +178,13 @@ def test_softmax_gives_shares(z):
     np.testing.assert_allclose(p.sum(axis=-1), 1, rtol=1e-6)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(finite(64, magnitude=1e4), st.floats(-1e4, 1e4))
 def test_softmax_does_not_see_a_shift(z, shift):
     np.testing.assert_allclose(softmax(z + shift), softmax(z), rtol=1e-10, atol=1e-300)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(finite(64, magnitude=600))
 def test_log_softmax_is_the_logarithm(z):
     p = softmax(z)
@@ -192,7 +192,7 @@ def test_log_softmax_is_the_logarithm(z):
     np.testing.assert_allclose(log_softmax(z)[kept], np.log(p[kept]), rtol=1e-12, atol=1e-13)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(finite(64, magnitude=50))
 def test_softmax_pullback_adds_up_to_nothing(z):
     d_z = softmax_op(z)[1](np.cos(np.arange(z.size)).reshape(z.shape))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.data import digits, weather
@@ -66,7 +66,6 @@ def build(drawn, dtype=np.float64):
     return net, rng.standard_normal((drawn["batch"], sizes[0])).astype(dtype)
 
 
-@settings(max_examples=60, deadline=None)
 @given(NETWORKS, st.sampled_from([(np.float64, 1e-12), (np.float32, 1e-5)]))
 def test_network_agrees_with_torch(drawn, precision):
     dtype, tolerance = precision
@@ -81,7 +80,6 @@ def test_network_agrees_with_torch(drawn, precision):
     assert count_parameters(net.sizes) == sum(p.size for p in net.parameters)
 
 
-@settings(max_examples=40, deadline=None)
 @given(NETWORKS)
 def test_batch_is_its_samples_one_by_one(drawn):
     net, x = build(drawn)
@@ -90,7 +88,6 @@ def test_batch_is_its_samples_one_by_one(drawn):
     assert [h.shape for h in forward_all(x, net.layers)] == [(len(x), n) for n in net.sizes]
 
 
-@settings(max_examples=40, deadline=None)
 @given(NETWORKS, st.data())
 def test_order_of_hidden_units_changes_nothing(drawn, data):
     net, x = build(drawn)
@@ -104,7 +101,6 @@ def test_order_of_hidden_units_changes_nothing(drawn, data):
     np.testing.assert_allclose(shuffled.forward(x), net.forward(x), rtol=1e-10, atol=1e-10)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=4, max_size=4), st.integers(0, 2**32))
 def test_linear_layers_collapse_into_one(sizes, seed):
     batch, *sizes = sizes
@@ -115,7 +111,6 @@ def test_linear_layers_collapse_into_one(sizes, seed):
     np.testing.assert_allclose(forward(x, [first, second]), one, rtol=1e-10, atol=1e-10)
 
 
-@settings(max_examples=40, deadline=None)
 @given(NETWORKS)
 def test_probabilities_sum_to_one_and_the_class_is_the_largest(drawn):
     net, x = build(drawn)

@@ -64,6 +64,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(p, q)
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("kind", [TrainableMLP, FusedMLP])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_resumed_run_ends_bit_for_bit_as_one_that_was_not_interrupted(tmp_path, kind, optimizer):
@@ -77,6 +78,7 @@ def test_a_resumed_run_ends_bit_for_bit_as_one_that_was_not_interrupted(tmp_path
     assert [p.name for p in path.parent.iterdir()] == ["run.npz"]
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("name", GENERATORS)
 def test_every_generator_of_numpy_is_resumed(tmp_path, name):
     whole = run(5, rng=generator(name))
@@ -237,6 +239,7 @@ def test_values_have_no_accuracy():
     assert history.validation_loss[-1] < 0.2 * history.validation_loss[0]
 
 
+@pytest.mark.usefixtures("many_steps")
 def test_the_digits_are_learned():
     x, y, x_test, y_test = digits.split()
     model = FusedMLP(network((784, 32, 10), dtype=np.float32))
@@ -443,6 +446,7 @@ def test_errors_say_what_to_do():
     assert History() == History()
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("kind", [TrainableMLP, FusedMLP, TensorMLP])
 def test_the_same_lines_train_every_network_on_the_weather(kind):
     split = weather.split()

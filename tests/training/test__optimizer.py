@@ -15,6 +15,7 @@ def subnormal(array):
     return (array != 0) & (np.abs(array) < np.finfo(array.dtype).tiny)
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", KINDS)
 def test_moments_of_what_has_no_gradient_end_at_zero_and_not_among_the_subnormal_numbers(kind, dtype):
@@ -30,6 +31,7 @@ def test_moments_of_what_has_no_gradient_end_at_zero_and_not_among_the_subnormal
         np.testing.assert_array_equal(optimizer._moments[name] == 0, [False, False, True, True])
 
 
+@pytest.mark.usefixtures("many_steps")
 def test_tiny_gradients_are_still_followed_as_torch_follows_them(rng):
     # The squares of these are 1e-24: far above what is swept away, far below any rounding of the parameters.
     p = rng.standard_normal(20)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.data import digits
@@ -44,7 +44,6 @@ def between_one_and_minus_one(tensor, generator):
     return tensor.uniform_(-1.0, 1.0, generator=generator)
 
 
-@settings(max_examples=40, deadline=None)
 @given(FANS, st.sampled_from(["linear", "sigmoid", "tanh", "relu"]), st.integers(0, 2**31))
 def test_scales_and_bounds_are_those_of_torch(shape, activation, seed):
     gain = torch.nn.init.calculate_gain(activation)
@@ -65,7 +64,6 @@ def test_scales_and_bounds_are_those_of_torch(shape, activation, seed):
         assert np.sqrt(3) * scale == pytest.approx(bound, rel=1e-10)
 
 
-@settings(max_examples=40, deadline=None)
 @given(FANS, st.integers(0, 2**32), st.sampled_from([np.float32, np.float64]), st.floats(1e-3, 1e3))
 def test_what_is_drawn_is_the_generators_numbers_times_the_scale(shape, seed, dtype, gain):
     def rng():
@@ -185,7 +183,6 @@ def test_one_layer_keeps_the_mean_square_where_it_should(scheme, activation, exp
     assert abs(ratio - expected) < 5 * standard_error
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=2, max_size=6),
     st.sampled_from(["relu", "tanh", "sigmoid", "gelu"]),

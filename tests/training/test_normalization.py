@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.checks import GradientError, check_gradients
@@ -53,7 +53,6 @@ def torch_norm(kind, x, gamma, beta):
 
 @pytest.mark.parametrize("kind", OPS)
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@settings(max_examples=40, deadline=None)
 @given(size=SIZES, seed=SEEDS)
 def test_values_and_gradients_agree_with_torch(kind, dtype, size, seed):
     # Two samples that nearly agree divide by nearly nothing: then rounding is all there is to compare.
@@ -84,7 +83,6 @@ def test_layer_norm_takes_any_axes_before_the_units(shape, rng):
 
 
 @pytest.mark.parametrize("kind", OPS)
-@settings(max_examples=40, deadline=None)
 @given(size=SIZES, seed=SEEDS)
 def test_gradients_agree_with_differences(kind, size, seed):
     # eps = 1 keeps the curve smooth on the scale of the difference, also where two numbers nearly agree.
@@ -128,7 +126,6 @@ def test_check_gradients_finds_a_pullback_that_forgot_a_way(left_out, rng):
         check_gradients(wrong_op, rng.standard_normal((5, 3)), rng=rng)
 
 
-@settings(max_examples=60, deadline=None)
 @given(SIZES, SEEDS, st.floats(0.1, 100), st.floats(-100, 100))
 def test_shift_and_scale_of_the_input_change_nothing(size, seed, scale, shift):
     x, gamma, beta, _ = draw(seed, size[0] + 2, size[1] + 2)
@@ -141,7 +138,6 @@ def test_shift_and_scale_of_the_input_change_nothing(size, seed, scale, shift):
     np.testing.assert_allclose(layer_norm(scales * x + shifts, gamma, beta, eps=1e-12), value, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
 @given(SIZES, SEEDS)
 def test_no_gradient_points_along_a_shift_or_a_scaling(size, seed):
     x, gamma, beta, d_value = draw(seed, *size)
@@ -187,7 +183,6 @@ def test_far_inputs_give_finite_answers_without_a_warning(op, scale, dtype, rng)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@settings(max_examples=30, deadline=None)
 @given(size=SIZES, seed=SEEDS, momentum=st.floats(0.01, 1))
 def test_batch_norm_agrees_with_torch_in_both_modes(dtype, size, seed, momentum):
     batch, n_in = size[0] + 2, size[1]
@@ -237,6 +232,7 @@ def test_evaluation_changes_nothing_and_takes_one_sample(rng):
     np.testing.assert_array_equal((norm.running_mean, norm.running_var), before)
 
 
+@pytest.mark.usefixtures("many_steps")
 def test_running_statistics_come_close_to_the_data(rng):
     norm = BatchNorm(2)
     for _ in range(100):
@@ -319,6 +315,7 @@ def test_normalized_network_agrees_with_torch(output, norm, peer, dtype, rng):
     near(model.predict(x), answers, TOLERANCE[dtype])
 
 
+@pytest.mark.usefixtures("many_steps")
 def test_normalized_network_can_be_trained_like_any_other(rng):
     net = MLP.draw([4, 6, 3], output="class", rng=rng)
     model = NormalizedMLP(net, BatchNorm)
@@ -335,6 +332,7 @@ def test_normalized_network_can_be_trained_like_any_other(rng):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.usefixtures("many_steps")
 def test_normalized_network_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, rng):
     x, y = rng.standard_normal((50, 4)), rng.integers(0, 3, 50)
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.learning._flat import flat_views
@@ -104,6 +104,7 @@ def follow(optimizer, gradients, rng, steps):
     return path
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("case", CASES)
@@ -142,8 +143,8 @@ DRAWN = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("kind", PLAIN)
-@settings(max_examples=25, deadline=None)
 @given(drawn=DRAWN)
 def test_fast_form_is_the_plain_formula(kind, drawn):
     fast, plain, count, numbered = PLAIN[kind]
@@ -201,6 +202,7 @@ def test_gradients_may_come_in_new_arrays_or_in_another_order_of_memory(case, rn
     np.testing.assert_array_equal(x[0], x[2])
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", CASES)
 def test_resumes_bit_for_bit(case, dtype, tmp_path):
@@ -239,7 +241,6 @@ def test_state_is_a_copy(rng):
     np.testing.assert_array_equal(before["sums"], np.ones(3))
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.floats(1e-3, 1e3), st.sampled_from(["rmsprop", "adam"]))
 def test_size_of_the_gradient_does_not_matter_to_adam_and_rmsprop(seed, scale, kind):
     paths = []
@@ -253,7 +254,6 @@ def test_size_of_the_gradient_does_not_matter_to_adam_and_rmsprop(seed, scale, k
     np.testing.assert_allclose(*paths, rtol=1e-8)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.floats(1e-4, 1.0))
 def test_first_step_of_adam_is_the_rate(seed, rate):
     g = np.random.default_rng(seed).standard_normal(5)
@@ -262,6 +262,7 @@ def test_first_step_of_adam_is_the_rate(seed, rate):
     np.testing.assert_allclose(x, -rate * np.sign(g), rtol=1e-12)
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("case", CASES)
 def test_every_optimizer_finds_the_lowest_point_of_a_ravine(case):
     ours, _, our_settings, _ = CASES[case]
@@ -306,7 +307,6 @@ def test_clipping_agrees_with_torch(dtype, tolerance, limit, rng):
         np.testing.assert_allclose(d, p.grad.numpy(), rtol=tolerance, atol=tolerance * limit)
 
 
-@settings(max_examples=60, deadline=None)
 @given(DRAWN, st.floats(1e-3, 1e3))
 def test_clipping_keeps_the_direction_and_the_limit(drawn, limit):
     g = fill(parts(drawn["shapes"], np.float64, drawn["flat"]), np.random.default_rng(drawn["seed"]))
@@ -327,7 +327,6 @@ def test_clipping_survives_gradients_whose_squares_overflow():
     np.testing.assert_allclose(g[0], 0.5, rtol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.floats(1e-5, 10.0), st.floats(0.0, 1e-5), st.integers(1, 200), st.integers(1, 50))
 def test_schedules_rise_once_and_then_fall(rate, lowest, steps, warm):
     schedule = warmup(cosine(rate, steps=steps, lowest=lowest), steps=warm)

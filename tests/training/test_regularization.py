@@ -4,7 +4,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.checks import GradientError, check_gradients
@@ -43,7 +43,6 @@ def near(got, want, tolerance):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@settings(max_examples=40, deadline=None)
 @given(shapes=st.lists(SHAPES, min_size=1, max_size=4), decay=st.floats(0, 10), seed=SEEDS)
 def test_penalty_agrees_with_torch_and_with_differences(dtype, shapes, decay, seed):
     rng = np.random.default_rng(seed)
@@ -61,7 +60,6 @@ def test_penalty_agrees_with_torch_and_with_differences(dtype, shapes, decay, se
         check_gradients(lambda *weights: l2_penalty_op(weights, decay), *weights, rng=rng)
 
 
-@settings(max_examples=30, deadline=None)
 @given(decay=st.floats(0, 2), rate=st.floats(0.01, 1), seed=SEEDS)
 def test_a_step_on_the_penalty_is_a_step_of_sgd_with_weight_decay(decay, rate, seed):
     rng = np.random.default_rng(seed)
@@ -87,7 +85,6 @@ def test_penalty_is_the_sum_of_that_of_its_parts(rng):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@settings(max_examples=60, deadline=None)
 @given(shape=SHAPES, rate=st.floats(0, 0.95), seed=SEEDS)
 def test_dropout_agrees_with_torch_where_both_keep_the_same(dtype, shape, rate, seed):
     rng = np.random.default_rng(seed)
@@ -111,7 +108,6 @@ def test_dropout_agrees_with_torch_where_both_keep_the_same(dtype, shape, rate, 
     assert value.dtype == pullback(d_y).dtype == dtype
 
 
-@settings(max_examples=40, deadline=None)
 @given(shape=SHAPES, rate=st.floats(0, 0.9), training=st.booleans(), seed=SEEDS)
 def test_dropout_gradients_agree_with_differences(shape, rate, training, seed):
     rng = np.random.default_rng(seed)
@@ -189,7 +185,6 @@ class Scripted:
         return x
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=15), st.integers(1, 5))
 def test_the_rule_is_that_of_fit(losses, patience):
     losses = [float(loss) for loss in losses]
@@ -248,7 +243,6 @@ SIZES = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@settings(max_examples=60, deadline=None)
 @given(size=SIZES, seed=SEEDS)
 def test_moved_pictures_agree_with_torch(dtype, size, seed):
     rng = np.random.default_rng(seed)
@@ -266,7 +260,6 @@ def test_moved_pictures_agree_with_torch(dtype, size, seed):
         near(got, want, tolerance)
 
 
-@settings(max_examples=40, deadline=None)
 @given(SIZES, st.integers(-10, 10), st.integers(-10, 10), SEEDS)
 def test_whole_pixels_are_moved_exactly(size, down, right, seed):
     images = np.random.default_rng(seed).uniform(0, 1, size)
@@ -294,7 +287,6 @@ def test_each_picture_is_moved_for_itself(rng):
     np.testing.assert_array_equal(rotate(images, degrees), alone)
 
 
-@settings(max_examples=40, deadline=None)
 @given(SIZES, SEEDS)
 def test_no_pixel_gets_darker_than_the_darkest(size, seed):
     rng = np.random.default_rng(seed)
@@ -421,6 +413,7 @@ def test_only_training_mode_is_random(rng):
     assert model.loss_and_gradients(x, y)[0] != model.loss_and_gradients(x, y)[0]
 
 
+@pytest.mark.usefixtures("many_steps")
 @pytest.mark.parametrize("kind", [np.random.PCG64, np.random.Philox, np.random.MT19937, np.random.SFC64])
 def test_it_goes_on_from_a_checkpoint_bit_for_bit(kind, tmp_path, rng):
     x, y = rng.standard_normal((50, 6)), rng.integers(0, 3, 50)
@@ -455,6 +448,7 @@ def test_it_goes_on_from_a_checkpoint_bit_for_bit(kind, tmp_path, rng):
     assert whole.state() == resumed.state()
 
 
+@pytest.mark.usefixtures("many_steps")
 def test_early_stopping_brings_the_best_parameters_back(rng):
     model = RegularizedMLP(small(rng), dropout=0.2, rng=rng)
     x, y = batch_of(rng)

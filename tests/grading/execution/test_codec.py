@@ -137,13 +137,13 @@ def test_any_bytes_in_a_frame_are_a_value_or_refused(header, blobs):
     read_or_refused(message(header, blobs))
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings().max_examples // 2)
 @given(JSON, st.binary(max_size=64))
 def test_any_json_in_a_frame_is_a_value_or_refused(header, blobs):
     read_or_refused(message(header, blobs))
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings().max_examples // 2)
 @given(
     st.sampled_from(
         ["|b1", "|u1", "<i8", "<f2", "<f8", ">f8", "|O", "|V8", "<U1", "<c16", "<M8[s]", "f8", "", 3, None]
@@ -155,7 +155,7 @@ def test_any_array_in_a_frame_is_a_value_or_refused(dtype, shape, blobs):
     read_or_refused(message(["a", dtype, shape], blobs))
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings().max_examples // 2)
 @given(VALUES, st.data())
 def test_a_damaged_message_is_a_value_or_refused(value, data):
     raw = bytearray(encode(value))
