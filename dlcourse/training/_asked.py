@@ -91,6 +91,20 @@ def shift_all(images: Array, down: int, right: int) -> Array:
     return shift(images, down * every, right * every)
 
 
+def hold_out_groups(groups: Array, names: Array) -> tuple[Array, Array]:
+    """Divide examples so that some groups are held out as a whole.
+
+    Args:
+        groups: the group of each example, ``(n,)``.
+        names: the groups that are held out.
+
+    Returns:
+        Row numbers to train on, and those held out, ascending.
+    """
+    unseen = np.isin(groups, names)
+    return np.flatnonzero(~unseen), np.flatnonzero(unseen)
+
+
 def split_once(labels: Array, share: float, *, rng: np.random.Generator) -> tuple[Array, Array]:
     """Divide examples by chance into two parts, with the same share of each class in both.
 

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from dlcourse.neurons._expect import expect_floating
-
 Rows: TypeAlias = Int[np.ndarray, " _"]
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -163,39 +161,6 @@ def folds(n: int, k: int, *, rng: np.random.Generator) -> Iterator[Fold]:
     return (Fold(np.concatenate(parts[:i] + parts[i + 1 :]), parts[i]) for i in range(k))
 
 
-def standardize_by(x_train: Array, *others: Array) -> tuple[Array, ...]:
-    r"""Bring each input to mean 0 and spread 1, by what the **training set** says, and everything else likewise.
-
-    .. math:: \tilde x_{ij} = \frac{x_{ij} - \mu_j}{\sigma_j}
-
-    The mean of the test set is not known when the first new example comes. An input that never changes in training
-    is only shifted.
-
-    Args:
-        x_train: one sample a row, ``(batch, n_in)``.
-        others: more samples, ``(..., n_in)``, to be treated in the same way.
-
-    Returns:
-        All of them, the training set first, in their dtypes.
-
-    Raises:
-        TypeError: if one does not hold floating-point numbers.
-        ValueError: if one has other columns, or the training set is empty or holds NaN.
-
-    Example:
-        >>> standardize_by(np.array([[1.0, 5.0], [3.0, 5.0]]), np.array([[6.0, 6.0]]))
-        (array([[-1.,  0.],
-               [ 1.,  0.]]), array([[4., 1.]]))
-    """
-    expect_floating(
-        "standardize_by", x_train=x_train, **{f"others[{i}]": other for i, other in enumerate(others)}
-    )
-    _expect_rows(x_train, *others)
-    mean, spread = x_train.mean(axis=0), x_train.std(axis=0)  # (n_in,) each
-    spread[np.ptp(x_train, axis=0) == 0] = 1
-    return tuple(((x - mean) / spread).astype(x.dtype) for x in (x_train, *others))
-
-
 def _expect_shares(function: str, validation: float, test: float) -> None:
     """Refuse shares that leave nothing to learn from."""
     if not (validation >= 0 and test >= 0 and validation + test < 1):
@@ -203,18 +168,3 @@ def _expect_shares(function: str, validation: float, test: float) -> None:
             f"{function} expects shares of at least 0 that leave something to train on, "
             f"got validation={validation} and test={test}: pass 0.2 for a fifth"
         )
-
-
-def _expect_rows(x_train: Array, *others: Array) -> None:
-    """Refuse what has no mean, and samples with other columns."""
-    if x_train.ndim != 2 or len(x_train) == 0 or not np.isfinite(x_train).all():
-        raise ValueError(
-            f"standardize_by expects x_train of shape (batch, n_in), finite and with at least one sample, "
-            f"got shape {x_train.shape}: fill or leave out what was not measured"
-        )
-    for other in others:
-        if other.shape[-1:] != x_train.shape[1:]:
-            raise ValueError(
-                f"standardize_by expects {x_train.shape[1]} columns as in the training set, got shape {other.shape}: "
-                "pass the same inputs in the same order"
-            )

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dlcourse.learning.gradient_descent import least_squares
-from dlcourse.training._divided import Fold, Parts, folds, split, split_groups, standardize_by
+from dlcourse.training._divided import Fold, Parts, folds, split, split_groups
 from dlcourse.training._measures import (
     Interval,
     accuracy_interval,
@@ -42,7 +42,6 @@ __all__ = [
     "polynomial",
     "split",
     "split_groups",
-    "standardize_by",
 ]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

@@ -5,9 +5,7 @@ Each costs the points of its own task only: no task calls an earlier one.
 
 from dlcourse.checks import Mistake
 
-SCALE = {"standardize_by_check": 2, "standardize_by_hidden": 1}
-SCALE_ONLY = {"standardize_by_check": 1, "standardize_by_hidden": 1}
-CONSTANT = {"standardize_by_check": 1}
+GROUPS = {"hold_out_groups_check": 1, "hold_out_groups_hidden": 1}
 SPLIT = {"split_once_check": 2, "split_once_hidden": 2}
 FOLDS = {"list_folds_check": 2, "list_folds_hidden": 2}
 CONFUSION = {"confusion_check": 1, "confusion_hidden": 1}
@@ -15,24 +13,19 @@ INTERVAL = {"accuracy_interval_check": 1, "accuracy_interval_hidden": 1}
 CURVE = {"growing_sets_check": 2, "growing_sets_hidden": 2}
 
 
-def _scale(
+def _groups(
     name: str,
     told: str,
     *,
-    mean: str = "x_train.mean(axis=0)",
-    spread: str = "x_train.std(axis=0)",
-    safe: str = "np.where(spread == 0, 1, spread)",
-    train: str = "(x_train - mean) / spread",
-    test: str = "(x_test - mean) / spread",
-    loses: dict[str, float] | None = None,
+    unseen: str = "np.isin(groups, names)",
+    answer: str = "rows[~unseen], rows[unseen]",
 ) -> Mistake:
     code = (
-        "def standardize_by(x_train, x_test):\n"
-        f"    mean, spread = {mean}, {spread}\n"
-        f"    spread = {safe}\n"
-        f"    return {train}, {test}\n"
+        "def hold_out_groups(groups, names):\n"
+        f"    rows, unseen = np.arange(len(groups)), {unseen}\n"
+        f"    return {answer}\n"
     )
-    return Mistake("standardize_by", name, code, SCALE if loses is None else loses, told)
+    return Mistake("hold_out_groups", name, code, GROUPS, told)
 
 
 def _split(
@@ -125,43 +118,18 @@ def _curve(
 
 
 MISTAKES = [
-    _scale(
-        "statistics of the test set for the test set",
-        "The test set has a scale of its own",
-        test="(x_test - x_test.mean(axis=0)) / np.where(x_test.std(axis=0) == 0, 1, x_test.std(axis=0))",
+    _groups("exchanged", "You exchanged the parts", answer="rows[unseen], rows[~unseen]"),
+    _groups("trained on all", "The held-out rows are trained on, too", answer="rows, rows[unseen]"),
+    _groups("first group only", "You held out the first group of names only", unseen="groups == names[0]"),
+    _groups(
+        "groups divided",
+        "You divided groups",
+        unseen="np.isin(np.arange(len(groups)), [np.flatnonzero(groups == name)[0] for name in names if name in groups])",
     ),
-    _scale(
-        "statistics of both sets",
-        "The test set took part in the scale",
-        mean="np.concatenate([x_train, x_test]).mean(axis=0)",
-        spread="np.concatenate([x_train, x_test]).std(axis=0)",
+    _groups(
+        "names as rows", "names are groups, not row numbers", unseen="np.isin(np.arange(len(groups)), names)"
     ),
-    _scale("test set forgotten", "You left the test set as it was", test="x_test"),
-    _scale(
-        "variance",
-        "You divided by the variance",
-        spread="x_train.var(axis=0)",
-        loses=SCALE_ONLY | {"standardize_by_check": 2},
-    ),
-    _scale(
-        "n - 1",
-        "You divided by n - 1 inside the root",
-        spread="x_train.std(axis=0, ddof=1)",
-        loses=SCALE_ONLY | {"standardize_by_check": 2},
-    ),
-    _scale(
-        "one scale for all columns",
-        "You took one mean and one standard deviation for all columns",
-        mean="x_train.mean()",
-        spread="x_train.std()",
-    ),
-    _scale(
-        "mean not subtracted",
-        "You did not subtract the mean",
-        train="x_train / spread",
-        test="x_test / spread",
-    ),
-    _scale("divided by 0", "You divided by 0", safe="spread", loses=CONSTANT),
+    _groups("true and false", "You returned true and false for each row", answer="~unseen, unseen"),
     _split(
         "classes not looked at",
         "You did not look at the classes",

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
 
 from dlcourse.data import digits
 from dlcourse.neurons.network import accuracy
 from dlcourse.training._asked import (
     class_means,
     growing_sets,
+    hold_out_groups,
     split_once,
 )
 from dlcourse.training.generalization import (
@@ -31,7 +31,6 @@ from dlcourse.training.generalization import (
     polynomial,
     split,
     split_groups,
-    standardize_by,
 )
 from dlcourse.training.regularization import shift
 
@@ -110,29 +109,6 @@ def test_each_example_is_held_out_in_one_fold(n, k, seed):
 def test_folds_are_drawn_in_random_order():
     (_, first), *_ = folds(100, 5, rng=np.random.default_rng(0))
     assert np.ptp(first) > 50
-
-
-# --- the same scale ---
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_everything_is_scaled_by_what_the_training_set_says(dtype, rng):
-    x_train, x_test = (rng.normal(5, 3, (n, 4)).astype(dtype) for n in (50, 20))
-    peer = StandardScaler().fit(x_train)
-    scaled_train, scaled_test = standardize_by(x_train, x_test)
-    tolerance = 1e-10 if dtype == np.float64 else 1e-5
-    np.testing.assert_allclose(scaled_train, peer.transform(x_train), rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(scaled_test, peer.transform(x_test), rtol=tolerance, atol=tolerance)
-    assert scaled_train.dtype == scaled_test.dtype == dtype
-    assert standardize_by(x_train, x_test[0])[1].shape == (4,)
-
-
-def test_an_input_that_never_changes_gives_no_nan(rng):
-    x = rng.standard_normal((6, 3))
-    x[:, 1] = 0.1
-    scaled, other = standardize_by(x, x + 1)
-    np.testing.assert_allclose(scaled[:, 1], 0, atol=1e-12)
-    assert np.isfinite(other).all()
 
 
 # --- measures ---
@@ -300,6 +276,9 @@ def test_functions_of_the_exercise_agree_with_the_package(rng):
     train, held_out = split_once(labels, 0.25, rng=np.random.default_rng(3))
     parts = split(labels, validation=0.0, test=0.25, rng=np.random.default_rng(3))
     assert [train.tolist(), held_out.tolist()] == [parts.train.tolist(), parts.test.tolist()]
+    parts = split_groups(labels, validation=0.0, test=1 / 3, rng=rng)
+    train, held_out = hold_out_groups(labels, labels[parts.test][:1])
+    assert [train.tolist(), held_out.tolist()] == [parts.train.tolist(), parts.test.tolist()]
     x = rng.standard_normal((40, 2)) + labels[:, None]
     got = growing_sets(x, labels, x[:9] + 0.3, labels[:9], np.array([5, 20, 40]))
 
@@ -352,18 +331,6 @@ SIX = np.zeros(6, int)
         ),
         (lambda rng: folds(5, 6, rng=rng), ValueError, r"k from 2 to the number of examples, 5, got 6"),
         (lambda rng: folds(5, 1, rng=rng), ValueError, r"got 1: each part is held out"),
-        (lambda _: standardize_by(SIX[:, None]), TypeError, r"x_train as an array of floating"),
-        (lambda _: standardize_by(np.ones(3)), ValueError, r"shape \(batch, n_in\), .* got shape \(3,\)"),
-        (
-            lambda _: standardize_by(np.array([[np.nan]])),
-            ValueError,
-            r"fill or leave out what was not measured",
-        ),
-        (
-            lambda _: standardize_by(np.ones((2, 3)), np.ones((2, 2))),
-            ValueError,
-            r"3 columns .* got shape \(2, 2\)",
-        ),
         (lambda _: confusion(SIX, SIX[:5], 2), ValueError, r"6 predictions, 5 labels"),
         (lambda _: confusion(SIX + 3, SIX, 3), ValueError, r"0 to 2, got predicted .* pass classes=4"),
         (lambda _: accuracy_interval(7, 6), ValueError, r"got 7 of 6"),
