@@ -165,6 +165,7 @@ def test_check_shows_a_cell_that_stopped(learner_file, run):
     assert "Stopped: the cell 'neuron': SyntaxError" in out
 
 
+@pytest.mark.slow
 def test_check_stops_an_endless_loop(learner_file, run):
     path = learner_file(nand="while True:\n    pass")
     status, out, _ = run("check", path, "--timeout", "3")
@@ -185,9 +186,13 @@ def test_check_refuses_what_is_no_notebook(learner_file, copy, run):
     refused(run("check", "empty.ipynb"), "has no checks", "take the notebook that your instructor")
 
 
-def test_release_names_what_it_made_and_an_unknown_part(copy, run):
+def test_release_names_an_unknown_part(copy, run):
     refused(run("release", "nuerons"), "no part 'nuerons'", "Did you mean 'neurons'?", "There are: neurons")
     assert not (copy / "course").exists()
+
+
+@pytest.mark.slow
+def test_release_names_what_it_made(copy, run):
     status, out, _ = run("release")
     assert status == 0
     assert "course/release/neurons" in out

@@ -77,6 +77,7 @@ def test_a_cell_that_ends_the_process_costs_all_below_it(prover):
     assert run.checks["after"].error == "Not run: see the cell that ended the process"
 
 
+@pytest.mark.slow
 def test_a_cell_that_ignores_its_interruption_is_ended(prover, monkeypatch):
     monkeypatch.setattr(proof, "GRACE", 0.5)
     deaf = (

@@ -38,6 +38,7 @@ def test_cells_run_once_and_with_one_thread(small_book):
     assert (again.ran, again.reused) == ({}, [chapter(small_book)])
 
 
+@pytest.mark.slow
 def test_changed_package_runs_cells_again(small_book, monkeypatch):
     write(small_book, cell("6 * 7"))
     execute(small_book.resolve())
@@ -59,6 +60,7 @@ def test_failing_cell_is_named_and_not_kept(small_book):
         )
 
 
+@pytest.mark.slow
 def test_cell_that_takes_too_long(small_book):
     config = small_book / "_config.yml"
     config.write_text(re.sub(r"timeout: \d+", "timeout: 1", config.read_text()))
@@ -67,6 +69,7 @@ def test_cell_that_takes_too_long(small_book):
         execute(small_book.resolve())
 
 
+@pytest.mark.slow
 def test_cell_that_ends_its_kernel(small_book):
     write(small_book, cell("import os", "os._exit(1)"))
     with pytest.raises(PublishingError, match="the cell `import os` ended its kernel"):
