@@ -81,7 +81,10 @@ def _read(path: Path) -> tuple[Array, Array]:
                     raise ExperimentError(
                         f"{path.name} holds {found}, and not {' and '.join(missing)}; make it with {_SAVE}."
                     )
-                return npz["x"], npz["y"]
+                x, y = npz["x"], npz["y"]
+                if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
+                    raise ValueError("a member of the archive is no array")
+                return x, y
     except ValueError as error:
         raise ExperimentError(
             f"{path.name} holds Python objects, or is damaged; save x and y as arrays of numbers with {_SAVE}."
