@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from dlcourse.introduction.features import standardize_by
 from dlcourse.learning._trainable import Trainable
 from dlcourse.neurons.network import accuracy
 from dlcourse.training.evaluation import balanced_accuracy, class_scores, confusion_matrix
-from dlcourse.training.generalization import Parts, standardize_by
+from dlcourse.training.generalization import Parts
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -203,7 +204,8 @@ def _divided(x: Array, y: Array, parts: Parts, standardize: bool) -> tuple[Part,
     inputs = [x[rows] for rows in parts]
     if standardize:
         # In float64: a large mean with a small spread would lose its digits in float32.
-        inputs = list(standardize_by(*(each.astype(np.float64) for each in inputs)))
+        exact = [each.astype(np.float64) for each in inputs]
+        inputs = [standardize_by(exact[0], each) for each in exact]
     train, validation, test = (
         Part(np.ascontiguousarray(each, np.float32), y[rows])
         for each, rows in zip(inputs, parts, strict=True)
