@@ -49,9 +49,8 @@ def server():
     if where is None:
         message = "there is no PostgreSQL server here (Debian, Ubuntu: apt-get install postgresql)"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    folder = Path(
-        tempfile.mkdtemp(prefix="dlcourse-", dir="/tmp")
-    )  # a socket's path is short, and others may enter
+    # A socket's path must be short, and others must be able to enter: TMPDIR promises neither.
+    folder = Path(tempfile.mkdtemp(prefix="dlcourse-", dir="/tmp"))
     settings = {"cwd": folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}, "stdin": subprocess.DEVNULL}
     if os.geteuid() == 0:  # the server refuses to run as root
         entry = next(

@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import bleach  # type: ignore[import-untyped, unused-ignore]
-from bleach.css_sanitizer import CSSSanitizer  # type: ignore[import-untyped, unused-ignore]
+import bleach
+from bleach.css_sanitizer import CSSSanitizer
 from jinja2 import pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters import clean_html
@@ -119,7 +119,7 @@ def _is_harmless(tag: str, name: str, value: str) -> bool:
     return name in ("style", "alt", "title", "start", "colspan", "rowspan", "open")
 
 
-class GetGradesGiven(GetGrades):  # type: ignore[misc, unused-ignore]
+class GetGradesGiven(GetGrades):
     """Reads the grades, and which of them a person has yet to give."""
 
     def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:

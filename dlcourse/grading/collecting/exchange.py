@@ -66,7 +66,7 @@ def _copy_plain_files(api: Any, left_out: list[str]) -> None:
     """Let nbgrader's own exchange copy plain files only; other exchanges do not copy from a shared folder."""
     from nbgrader.exchange.default import ExchangeCollect
 
-    class PlainCollect(ExchangeCollect):  # type: ignore[misc, unused-ignore]
+    class PlainCollect(ExchangeCollect):
         def do_copy(self, src: str, dest: str, log: Any = None) -> None:
             source, budget = Path(src), Budget()
             try:

@@ -220,7 +220,7 @@ def _made(name: str) -> str:
 
 def _utc(text: str) -> str:
     """Return a platform's time, which is the local one, in UTC; an empty string if it is none."""
-    from dateutil import parser  # type: ignore[import-untyped]
+    from dateutil import parser
 
     try:
         when = parser.parse(text)

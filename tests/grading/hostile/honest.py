@@ -294,7 +294,10 @@ RECIPES = [
         first="import numpy as np\nnp.set_printoptions(precision=1, suppress=True, threshold=2)",
     ),
     _honest(
-        "changes the folder", first="import os\nos.makedirs('/tmp/mine/deep')\nos.chdir('/tmp/mine/deep')"
+        "changes the folder",
+        first="import os, tempfile\n"
+        "folder = os.path.join(tempfile.gettempdir(), 'mine', 'deep')\n"
+        "os.makedirs(folder)\nos.chdir(folder)",
     ),
     _honest(
         "writes and reads a file",
