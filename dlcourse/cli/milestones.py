@@ -117,6 +117,7 @@ def shown(report: Report) -> Iterator[RenderableType]:
         names = ", ".join(path.name for path in report.handed.files if path.parent == folder)
         yield Text(f"Read from {short(folder.resolve())}: {names}", "dim")
     table = Table("Piece", "", "Whose", "Calls", "Time")
+    table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for column in table.columns[3:]:
         column.justify = "right"
     for line in report.lines:
@@ -146,5 +147,7 @@ def shown(report: Report) -> Iterator[RenderableType]:
 
 def _whose(line: Line) -> Text:
     if line.yours:
-        return Text("yours", "green") if not line.breaks else Text("yours, wrong", "bold red")
-    return Text.assemble(("the package's: ", ""), (line.work.state, "bold red" if line.breaks else "yellow"))
+        if line.breaks:
+            return Text("yours, wrong", "bold red")
+        return Text("yours" if line.calls else "yours, not needed", "green")
+    return Text.assemble("package's: ", (line.work.state, "bold red" if line.breaks else "yellow"))

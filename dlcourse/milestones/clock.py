@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from functools import wraps
 from itertools import islice
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ GRACE: Final = 5.0
 """Seconds after which code that catches its own interruption ends the whole process."""
 
 _MOST_ITEMS = 100_000
-_AGAIN = 0.5
+_LOOK, _AGAIN = 0.05, 0.5
 
 
 class OvertimeError(Exception):
@@ -84,16 +85,22 @@ class Watch:
             raise Interrupted(what) from interrupt
 
     def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._look, name="milestone watch", daemon=True)
-            self._thread.start()
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="milestone watch", daemon=True)
+                self._thread.start()
 
     def _look(self) -> None:
+        idle = 0
         while True:
-            time.sleep(0.05)
+            time.sleep(_LOOK)
             with self._lock:
                 now = time.monotonic()
                 if now < self._deadline:
+                    idle = idle + 1 if self._deadline == float("inf") else 0
+                    if idle * _LOOK > 1:
+                        self._thread = None
+                        return
                     continue
                 self._fired += 1
                 self._deadline = now + _AGAIN
@@ -162,7 +169,7 @@ class Clock:
                 self.calls[name] += 1
             return self._run(name, lambda: function(*args, **kwargs), guarded)
 
-        return call
+        return call if is_class else wraps(function)(call)
 
     def _run(self, name: str, call: Callable[[], Any], guarded: bool) -> Any:
         if not guarded or self._guarded:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlcourse.milestones.clock import OvertimeError
+from dlcourse.milestones.clock import Clock, OvertimeError, Watch
 from dlcourse.milestones.pieces import Array, Found, Milestone, Quantity, Stage, Use
 
 _LITTLE, _MUCH = 0.05, 0.8
+_DIRECTIONS = "gradient", "clipped gradient", "step", "correction", "velocity"
 
 
 class Fault(NamedTuple):
@@ -28,13 +30,12 @@ class Fault(NamedTuple):
     why: str = ""
 
 
-def broken(milestone: Milestone, use: Use, right: Use) -> str:
+def broken(milestone: Milestone, use: Use) -> str:
     """Say what a wrong piece breaks.
 
     Args:
         milestone: what it is a piece of.
         use: the pieces, the wrong one among them.
-        right: the pieces, all of them the package's.
 
     Returns:
         One sentence.
@@ -42,36 +43,43 @@ def broken(milestone: Milestone, use: Use, right: Use) -> str:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         causes = list(_causes(milestone, use))
-        harm = _harm(milestone, use, right)
+        harm = _harm(milestone, use)
     if not causes:
         return f"{harm}." if harm else "It learns all the same: on these data nothing suffers."
     return f"{harm}: {causes[0]}." if harm else f"It learns all the same, but {causes[0]}."
 
 
-def _harm(milestone: Milestone, use: Use, right: Use) -> str:
+def _harm(milestone: Milestone, use: Use) -> str:
     """Say what becomes of the stage that suffers most; empty if none does."""
-    found = [_harm_to(stage, use, right) for stage in milestone.stages]
+    found = [_harm_to(milestone, stage, use) for stage in milestone.stages]
     return max(found, key=lambda harm: harm[0])[1]
 
 
-def _harm_to(stage: Stage, use: Use, right: Use) -> tuple[int, str]:
+def _harm_to(milestone: Milestone, stage: Stage, use: Use) -> tuple[int, str]:
     """Return how bad it is for one stage, from 0 on, and how to say that."""
-    before, after_right = _few_steps(stage, right)
+    before_right, after_right = _few_right_steps(milestone, stage)
+    wanted = max(before_right - after_right, 1e-12)
     what = f"The {stage.measure} on {stage.name}"
     try:
-        _, after = _few_steps(stage, use)
+        before, after = _few_steps(stage, use)
     except Exception:
         return 5, f"Training on {stage.name} stops"
-    share = (before - after) / max(before - after_right, 1e-12)
-    if not np.isfinite(share):
+    fell, lacks = (before - after) / wanted, (after - after_right) / wanted
+    if not np.isfinite(fell):
         return 4, f"{what} becomes NaN"
-    if share < -_LITTLE:
+    if lacks <= 1 - _MUCH:
+        return 0, ""
+    if fell < -_LITTLE:
         return 3, f"{what} rises"
-    if share < _LITTLE:
+    if fell < _LITTLE:
         return 2, f"{what} does not fall"
-    if share < _MUCH:
-        return 1, f"{what} falls more slowly than it should"
-    return 0, ""
+    return 1, f"{what} falls more slowly than it should"
+
+
+@cache
+def _few_right_steps(milestone: Milestone, stage: Stage) -> tuple[float, float]:
+    """Train a little with the package alone; it is the same each time."""
+    return _few_steps(stage, Use(milestone.pieces, {}, Clock(Watch(float("inf")))))
 
 
 def _few_steps(stage: Stage, use: Use) -> tuple[float, float]:
@@ -137,21 +145,25 @@ def _turned(kind: str, of: str, got: Array, right: Array, quantity: Quantity) ->
         return (
             Fault(kind, of, "is 0", "are 0") if length == 0 else Fault(kind, of, "should be 0", "should be 0")
         )
+    direction = kind in _DIRECTIONS
     cosine, ratio = float(got @ right) / (length * wanted), length / wanted
     number, apart = got.size == 1, got - right
     if not number and np.allclose(apart, apart[0], rtol=1e-6):
         size = f"{abs(apart[0]):.3g} too {'large' if apart[0] > 0 else 'small'} everywhere"
         return Fault(kind, of, f"is {size}", f"are {size}")
     if cosine < -0.999:
-        if number:
+        if number or not direction:
             return Fault(kind, of, "has the wrong sign", "have the wrong sign")
         return Fault(kind, of, "points the wrong way", "point the wrong way")
     if cosine > 0.999:
         times = ratio if ratio > 1 else 1 / ratio
-        long, short = ("large", "small") if number else ("long", "short")
+        long, short = ("long", "short") if direction and not number else ("large", "small")
         size = f"{times:.3g} times too {long if ratio > 1 else short}"
         why = next((why for scale, why in quantity.scales.items() if abs(ratio / scale - 1) < 1e-3), "")
         return Fault(kind, of, f"is {size}", f"are {size}", why)
+    if not direction:
+        far = f"off the right one by up to {np.abs(apart).max():.2g}"
+        return Fault(kind, of, f"is {far}", f"are {far}")
     if cosine < 0:
         return Fault(kind, of, "points away from the right direction", "point away from the right direction")
     angle = f"by more than {'45' if cosine < 0.707 else '2'} degrees"

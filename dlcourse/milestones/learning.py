@@ -124,7 +124,7 @@ def xor_by_layers(use: Use) -> Generator[Moment, None, Result]:
             loss_op=use.mean_squared_error_op,
         )
         yield Moment(seen, parameters)
-        parameters = _corrected(use, parameters, gradients, 0.3)
+        parameters = _corrected(use, parameters, gradients, 0.2)
     answers, _ = use.forward_op(GATE_INPUTS.copy(), layers_of(parameters, "tanh"))
     return _gates_right((answers > 0.5) == (_TARGETS > 0.5))
 
@@ -164,7 +164,7 @@ XOR_BY_LINES = Stage(
     400,
     xor_by_lines,
     lambda p: _classes_loss(GATE_INPUTS, _LABELS, p),
-    100,
+    60,
 )
 XOR_BY_LAYERS = Stage(
     "XOR (layer by layer)",
@@ -172,7 +172,7 @@ XOR_BY_LAYERS = Stage(
     600,
     xor_by_layers,
     lambda p: _values_loss(GATE_INPUTS, _TARGETS, p),
-    150,
+    80,
 )
 DIGITS = Stage(
     "the digits",
@@ -180,7 +180,7 @@ DIGITS = Stage(
     EPOCHS * 4000 // BATCH,
     read_digits,
     lambda p: digits_truth(lambda x: forward(x, layers_of(p, "relu"))),
-    60,
+    30,
 )
 
 

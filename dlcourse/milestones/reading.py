@@ -22,7 +22,7 @@ from dlcourse.grading.notebooks import Notebook, grade_id, graded, tasks
 from dlcourse.milestones.clock import OvertimeError, Watch, quiet
 from dlcourse.milestones.pieces import Milestone, MilestoneError, Piece
 
-RIGHT, WRONG, OPEN, ABSENT = "right", "wrong", "not solved yet", "no notebook"
+RIGHT, WRONG, OPEN, ABSENT = "right", "wrong", "not solved", "no notebook"
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,8 @@ def _execute(source: str, what: str, scope: dict[str, Any], watch: Watch) -> str
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit() in a cell included
-        first = (str(error).strip().splitlines() or [""])[0]
+        said = f"{error.msg} in line {error.lineno}" if isinstance(error, SyntaxError) else str(error)
+        first = (said.strip().splitlines() or [""])[0]
         return f"{type(error).__name__}: {first}".rstrip(": ")
     return ""
 

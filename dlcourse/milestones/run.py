@@ -145,7 +145,7 @@ def run(
         for work in handed.of(WRONG):
             doing = f"looking what your {work.piece.name} breaks"
             tell(0, 1, doing)
-            breaks[work.piece.name] = _breaks(milestone, handed, work, watch)
+            breaks[work.piece.name] = look(milestone, handed, work, watch)
         clock = Clock(watch)
         wanted = {work.piece.name for work in handed.of(RIGHT, *([WRONG] if as_is else []))}
         use = assemble(milestone, handed, wanted, clock)
@@ -223,8 +223,16 @@ def _tell_stage(tell: Progress, done: int, total: int, doing: str, step: int) ->
     tell(done + step, total, doing)
 
 
-def _breaks(milestone: Milestone, handed: Handed, work: Work, watch: Watch) -> str:
+def look(milestone: Milestone, handed: Handed, work: Work, watch: Watch) -> str:
+    """Say what a wrong piece breaks.
+
+    Args:
+        milestone: what it is for.
+        handed: what the learner has.
+        work: the wrong piece.
+        watch: ends what takes too long.
+    """
     if work.value is None:
         return f"Nothing can be trained with it: {work.told.rstrip('.')}."
     use = assemble(milestone, handed, {work.piece.name}, Clock(watch))
-    return broken(milestone, use, Use(milestone.pieces, {}, Clock(watch)))
+    return broken(milestone, use)
