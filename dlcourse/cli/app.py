@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from dlcourse.cli import contributors, instructors, learners, milestones, training
+from dlcourse.cli import contributors, giving_back, grading, handing_out, learners, milestones, training
 
 app = typer.Typer(
     name="dlcourse",
@@ -15,7 +15,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="[dim]dlcourse COMMAND --help shows examples of each command.[/dim]",
 )
-for group in (learners, training, milestones, instructors, contributors):
+for group in (learners, training, milestones, handing_out, grading, giving_back, contributors):
     app.add_typer(group.commands)
 
 
