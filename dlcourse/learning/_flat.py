@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
+from dlcourse.neurons._arrays import Array
 
 LINE = 64
 """Bytes of a cache line. Arrays that begin on one are read with half as many accesses as arrays that straddle them."""

@@ -9,16 +9,15 @@ optimizer updates them in one pass. Chapter: book/learning/backpropagation.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from dlcourse.learning._flat import flat_views, runs
 from dlcourse.learning.loss import _expect_labels, _expect_targets, cross_entropy, mean_squared_error
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import MLP
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 BLOCK = 1024
 """Samples at a time where nothing is learned, so that their answers stay in the processor's cache."""

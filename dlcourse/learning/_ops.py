@@ -15,10 +15,10 @@ import numpy as np
 from dlcourse.learning import loss
 from dlcourse.learning._fused import IN_PLACE
 from dlcourse.learning.backpropagation import dense_op as plain_dense_op
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.activation import sigmoid
 from dlcourse.neurons.network import linear
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Entries: TypeAlias = Any
 """An array of any shape, or the NumPy number that an array without axes becomes where it is computed with."""
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from dlcourse.learning import _ops as ops
 from dlcourse.learning._fused import FusedMLP, _cross_entropy, _mean_squared_error
-from dlcourse.learning._ops import Array, Axes, Pullback, Room
+from dlcourse.learning._ops import Axes, Pullback, Room
+from dlcourse.neurons._arrays import Array
 
 Operand: TypeAlias = "Tensor | Array | float | int"
 

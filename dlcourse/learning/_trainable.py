@@ -6,11 +6,9 @@ Chapters: book/learning/backpropagation.md, book/training/optimizers.md.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import numpy as np
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from dlcourse.neurons._arrays import Array
 
 
 @runtime_checkable

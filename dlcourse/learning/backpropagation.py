@@ -8,7 +8,7 @@ Chapter: book/learning/backpropagation.md. Sources: Rumelhart et al. (1986); Goo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -20,11 +20,11 @@ from dlcourse.learning.loss import (
     mean_squared_error_op,
     surprise,
 )
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons._expect import expect_gradient
 from dlcourse.neurons.activation import ACTIVATION_OPS, softmax
 from dlcourse.neurons.network import MLP, Layer, expect_forward, linear
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 LayerGradients: TypeAlias = tuple[
     Float[np.ndarray, "batch n_in"], Float[np.ndarray, "n_in n_out"], Float[np.ndarray, " n_out"]
 ]

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from dlcourse.neurons._arrays import Floats
 from dlcourse.neurons._expect import expect_floating, expect_gradient
 from dlcourse.neurons._normal import FAR, normal_cdf, normal_density
 from dlcourse.neurons.neuron import step
@@ -37,12 +38,11 @@ __all__ = [
     "tanh_op",
 ]
 
-Array: TypeAlias = Float[np.ndarray, "*shape"]
 Rows: TypeAlias = Float[np.ndarray, "*batch classes"]
-Pullback: TypeAlias = Callable[[Array], Array]
+Pullback: TypeAlias = Callable[[Floats], Floats]
 
 
-def step_op(z: Array) -> tuple[Array, Pullback]:
+def step_op(z: Floats) -> tuple[Floats, Pullback]:
     """Fire at or above the threshold 0, with a pullback that is 0 everywhere.
 
     Args:
@@ -58,14 +58,14 @@ def step_op(z: Array) -> tuple[Array, Pullback]:
     """
     y = step(z)
 
-    def pullback(d_y: Array) -> Array:
+    def pullback(d_y: Floats) -> Floats:
         expect_gradient("step", d_y, y)
         return np.zeros_like(d_y)
 
     return y, pullback
 
 
-def sigmoid(z: Array) -> Array:
+def sigmoid(z: Floats) -> Floats:
     r"""Rise smoothly from 0 to 1.
 
     .. math:: \sigma(z) = \frac{1}{1 + e^{-z}}
@@ -89,7 +89,7 @@ def sigmoid(z: Array) -> Array:
         return 1 / (1 + np.exp(-z))
 
 
-def sigmoid_op(z: Array) -> tuple[Array, Pullback]:
+def sigmoid_op(z: Floats) -> tuple[Floats, Pullback]:
     r"""Compute the sigmoid and its pullback.
 
     .. math:: \sigma'(z) = \sigma(z)\,(1 - \sigma(z))
@@ -107,14 +107,14 @@ def sigmoid_op(z: Array) -> tuple[Array, Pullback]:
     """
     y = sigmoid(z)
 
-    def pullback(d_y: Array) -> Array:
+    def pullback(d_y: Floats) -> Floats:
         expect_gradient("sigmoid", d_y, y)
         return d_y * y * (1 - y)
 
     return y, pullback
 
 
-def tanh(z: Array) -> Array:
+def tanh(z: Floats) -> Floats:
     r"""Rise smoothly from -1 to 1.
 
     .. math:: \tanh(z) = \frac{e^z - e^{-z}}{e^z + e^{-z}} = 2 \sigma(2 z) - 1
@@ -136,7 +136,7 @@ def tanh(z: Array) -> Array:
     return np.tanh(z)
 
 
-def tanh_op(z: Array) -> tuple[Array, Pullback]:
+def tanh_op(z: Floats) -> tuple[Floats, Pullback]:
     r"""Compute tanh and its pullback.
 
     .. math:: \tanh'(z) = 1 - \tanh^2(z)
@@ -154,14 +154,14 @@ def tanh_op(z: Array) -> tuple[Array, Pullback]:
     """
     y = tanh(z)
 
-    def pullback(d_y: Array) -> Array:
+    def pullback(d_y: Floats) -> Floats:
         expect_gradient("tanh", d_y, y)
         return d_y * (1 - y * y)
 
     return y, pullback
 
 
-def relu(z: Array) -> Array:
+def relu(z: Floats) -> Floats:
     r"""Pass what is positive, block the rest.
 
     .. math:: \mathrm{relu}(z) = \max(z, 0)
@@ -185,7 +185,7 @@ def relu(z: Array) -> Array:
     return np.maximum(z, 0)
 
 
-def relu_op(z: Array) -> tuple[Array, Pullback]:
+def relu_op(z: Floats) -> tuple[Floats, Pullback]:
     r"""Compute ReLU and its pullback.
 
     .. math:: \mathrm{relu}'(z) = 1 \text{ if } z > 0, \text{ else } 0
@@ -205,14 +205,14 @@ def relu_op(z: Array) -> tuple[Array, Pullback]:
     """
     y = relu(z)
 
-    def pullback(d_y: Array) -> Array:
+    def pullback(d_y: Floats) -> Floats:
         expect_gradient("relu", d_y, y)
         return d_y * (y > 0)
 
     return y, pullback
 
 
-def gelu(z: Array) -> Array:
+def gelu(z: Floats) -> Floats:
     r"""Weigh each sum by the share of the normal distribution that lies below it.
 
     .. math:: \mathrm{gelu}(z) = z \, \Phi(z) = \tfrac{z}{2} \bigl(1 + \operatorname{erf}(z / \sqrt 2)\bigr)
@@ -235,7 +235,7 @@ def gelu(z: Array) -> Array:
     return gelu_op(z)[0]
 
 
-def gelu_op(z: Array) -> tuple[Array, Pullback]:
+def gelu_op(z: Floats) -> tuple[Floats, Pullback]:
     r"""Compute GELU and its pullback.
 
     .. math:: \mathrm{gelu}'(z) = \Phi(z) + z \, \varphi(z)
@@ -255,7 +255,7 @@ def gelu_op(z: Array) -> tuple[Array, Pullback]:
     share = normal_cdf(z)
     y = np.maximum(z, -FAR) * share  # the bound keeps -inf * 0 from being NaN
 
-    def pullback(d_y: Array) -> Array:
+    def pullback(d_y: Floats) -> Floats:
         expect_gradient("gelu", d_y, y)
         return d_y * (share + np.clip(z, -FAR, FAR) * normal_density(z))
 
@@ -390,7 +390,7 @@ def log_softmax_op(z: Rows) -> tuple[Rows, Pullback]:
     return y, pullback
 
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "step": step,
     "sigmoid": sigmoid,
     "tanh": tanh,
@@ -400,7 +400,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 """The activations by name."""
 
-ACTIVATION_OPS: dict[str, Callable[[Array], tuple[Array, Pullback]]] = {
+ACTIVATION_OPS: dict[str, Callable[[Floats], tuple[Floats, Pullback]]] = {
     "step": step_op,
     "sigmoid": sigmoid_op,
     "tanh": tanh_op,

@@ -7,18 +7,16 @@ book/training/evaluation.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from dlcourse.learning.backpropagation import linear_op
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import Layer
 from dlcourse.training.evaluation import lagged_windows, skill_score
 from dlcourse.training.generalization import error_rate, folds, split
 from dlcourse.training.initialization import initialize, signals
 from dlcourse.training.regularization import l2_penalty_op, shift
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def draw_parameters(sizes: Sequence[int], *, rng: np.random.Generator) -> list[Array]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from dlcourse.neurons._arrays import Array
 
 KIND = "dlcourse checkpoint 1"
 _ABOUT = "about"

@@ -17,7 +17,8 @@ from jaxtyping import Shaped
 
 from dlcourse.learning._trainable import Trainable
 from dlcourse.learning.gradient_descent import DivergenceError, minibatches
-from dlcourse.training._run import Array, History, Stepping, describe, load, restore, save, snapshot
+from dlcourse.neurons._arrays import Array
+from dlcourse.training._run import History, Stepping, describe, load, restore, save, snapshot
 
 Samples: TypeAlias = Shaped[np.ndarray, "n ..."]
 HeldOut: TypeAlias = Shaped[np.ndarray, "held_out ..."]

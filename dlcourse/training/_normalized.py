@@ -12,10 +12,10 @@ import numpy as np
 
 from dlcourse.learning.backpropagation import linear_op
 from dlcourse.learning.loss import cross_entropy_op, mean_squared_error_op
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.activation import ACTIVATION_OPS
 from dlcourse.neurons.network import MLP
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Pullback = Callable[[Array], tuple[Array, tuple[Array, ...]]]
 
 

@@ -5,17 +5,15 @@ Chapter: book/training/optimizers.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import isfinite
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from dlcourse.learning._flat import aligned, runs
+from dlcourse.neurons._arrays import FloatArrays
 from dlcourse.training._schedules import Schedule, as_schedule, expect_rate
-
-Arrays: TypeAlias = Sequence[Float[np.ndarray, "*_"]]
 
 BLOCK = 49_152
 """Numbers updated at once: small enough that a block and its moments stay in the cache from one line to the next."""
@@ -61,7 +59,7 @@ class Optimizer:
     DECOUPLED: ClassVar[bool] = False
     """Whether weight decay shrinks the parameters themselves, as in AdamW."""
 
-    def __init__(self, parameters: Arrays, rate: float | Schedule, weight_decay: float = 0.0):
+    def __init__(self, parameters: FloatArrays, rate: float | Schedule, weight_decay: float = 0.0):
         self.parameters = tuple(parameters)
         _expect_parameters(type(self).__name__, self.parameters)
         expect_in(type(self).__name__, 0.0, None, weight_decay=weight_decay)
@@ -72,7 +70,7 @@ class Optimizer:
         count, dtype = sum(run.size for run in self._runs), self._runs[0].dtype
         self._moments = {name: aligned(count, dtype) for name in self.MOMENTS}
         self._scratch = aligned((2, min(BLOCK, count)), dtype)
-        self._known: tuple[Arrays, list[Block]] | None = None
+        self._known: tuple[FloatArrays, list[Block]] | None = None
 
     @property
     def rate(self) -> float:
@@ -81,7 +79,7 @@ class Optimizer:
         expect_rate(f"step {self.steps} of {type(self).__name__}", rate)
         return rate
 
-    def step(self, gradients: Arrays) -> None:
+    def step(self, gradients: FloatArrays) -> None:
         """Change the parameters in place.
 
         Args:
@@ -154,7 +152,7 @@ class Optimizer:
                 g += block.g
                 yield block._replace(g=g)
 
-    def _blocks(self, gradients: Arrays) -> list[Block]:
+    def _blocks(self, gradients: FloatArrays) -> list[Block]:
         """Pair parameters, gradients and moments, block by block."""
         if self._known is not None and _same_arrays(self._known[0], gradients):
             return self._known[1]
@@ -177,7 +175,7 @@ class Optimizer:
         return blocks
 
 
-def _same_arrays(left: Arrays, right: Arrays) -> bool:
+def _same_arrays(left: FloatArrays, right: FloatArrays) -> bool:
     return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
 
 
@@ -199,7 +197,7 @@ def _expect_parameters(optimizer: str, parameters: tuple[Any, ...]) -> None:
         raise ValueError(f"{optimizer} changes parameters in place, got one that is read-only: pass p.copy()")
 
 
-def _expect_gradients(optimizer: str, gradients: Arrays, parameters: Arrays) -> None:
+def _expect_gradients(optimizer: str, gradients: FloatArrays, parameters: FloatArrays) -> None:
     """Refuse gradients of other shapes or another dtype: NumPy would stretch or convert them silently."""
     if len(gradients) != len(parameters):
         raise ValueError(

@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from dlcourse.learning._trainable import Trainable
+from dlcourse.neurons._arrays import Array
 from dlcourse.training import _checkpoint
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from dlcourse.neurons._arrays import Floats
 from dlcourse.neurons._expect import expect_floating, expect_gradient
 from dlcourse.training._normalized import NormalizedMLP
 
@@ -30,18 +31,17 @@ __all__ = [
     "standardize_op",
 ]
 
-Array: TypeAlias = Float[np.ndarray, "*shape"]
 Units: TypeAlias = Float[np.ndarray, " n_in"]
 Rows: TypeAlias = Float[np.ndarray, "*batch n_in"]
 Batch: TypeAlias = Float[np.ndarray, "batch n_in"]
-Pullback: TypeAlias = Callable[[Array], tuple[Array, Units, Units]]
+Pullback: TypeAlias = Callable[[Floats], tuple[Floats, Units, Units]]
 Moment: TypeAlias = Float[np.ndarray, "*reduced"]
 
 EPS = 1e-5
 """What is added to each variance, so that a constant feature is not divided by 0."""
 
 
-def moments(x: Array, axis: int) -> tuple[Moment, Moment]:
+def moments(x: Floats, axis: int) -> tuple[Moment, Moment]:
     r"""Return the mean and the biased variance along an axis.
 
     .. math:: \mu = \frac1n \sum_i x_i, \qquad \sigma^2 = \frac1n \sum_i (x_i - \mu)^2
@@ -63,7 +63,7 @@ def moments(x: Array, axis: int) -> tuple[Moment, Moment]:
     return first + mean, np.square(shifted - mean).mean(axis, keepdims=True)
 
 
-def standardize(x: Array, axis: int, eps: float = EPS) -> Array:
+def standardize(x: Floats, axis: int, eps: float = EPS) -> Floats:
     r"""Bring the numbers along an axis to mean 0 and spread 1.
 
     .. math:: y_i = \frac{x_i - \mu}{\sqrt{\sigma^2 + \varepsilon}}
@@ -88,7 +88,7 @@ def standardize(x: Array, axis: int, eps: float = EPS) -> Array:
     return standardize_op(x, axis, eps)[0]
 
 
-def standardize_op(x: Array, axis: int, eps: float = EPS) -> tuple[Array, Callable[[Array], Array]]:
+def standardize_op(x: Floats, axis: int, eps: float = EPS) -> tuple[Floats, Callable[[Floats], Floats]]:
     r"""Standardize and return the pullback, through the mean and through the spread.
 
     .. math:: \bar x_i = \frac{1}{\sqrt{\sigma^2 + \varepsilon}}
@@ -114,7 +114,7 @@ def standardize_op(x: Array, axis: int, eps: float = EPS) -> tuple[Array, Callab
     spread = np.sqrt(variance + eps)
     y = (x - mean) / spread
 
-    def pullback(d_y: Array) -> Array:
+    def pullback(d_y: Floats) -> Floats:
         expect_gradient("standardize", d_y, y)
         through_mean = d_y.mean(axis, keepdims=True)
         through_spread = y * (d_y * y).mean(axis, keepdims=True)
@@ -363,7 +363,7 @@ class LayerNorm:
         return layer_norm_op(x, self.gamma, self.beta, eps=self.eps)
 
 
-def _expect_numbers(function: str, x: Array, axis: int, eps: float) -> None:
+def _expect_numbers(function: str, x: Floats, axis: int, eps: float) -> None:
     expect_floating(function, x=x)
     if not -x.ndim <= axis < x.ndim or x.shape[axis] == 0:
         raise ValueError(

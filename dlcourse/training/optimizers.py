@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isfinite, sqrt
-from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
 
-from dlcourse.training._optimizer import Arrays, Block, Optimizer, expect_in, expect_positive
+from dlcourse.neurons._arrays import FloatArrays, Floats
+from dlcourse.training._optimizer import Block, Optimizer, expect_in, expect_positive
 from dlcourse.training._schedules import Schedule, constant, cosine, step_decay, warmup
 
 __all__ = [
@@ -36,18 +35,16 @@ __all__ = [
     "warmup",
 ]
 
-Array: TypeAlias = Float[np.ndarray, "*shape"]
-
 
 def sgd_step(
-    x: Array,
-    g: Array,
-    velocity: Array,
+    x: Floats,
+    g: Floats,
+    velocity: Floats,
     rate: float,
     momentum: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     r"""Take one step of stochastic gradient descent, with momentum.
 
     .. math:: v \leftarrow \mu v + g, \qquad x \leftarrow x - \eta v \quad
@@ -99,7 +96,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Arrays,
+        parameters: FloatArrays,
         rate: float | Schedule,
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -127,14 +124,14 @@ class SGD(Optimizer):
 
 
 def rmsprop_step(
-    x: Array,
-    g: Array,
-    square: Array,
+    x: Floats,
+    g: Floats,
+    square: Floats,
     rate: float,
     alpha: float = 0.99,
     eps: float = 1e-8,
     weight_decay: float = 0.0,
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     r"""Take one step of RMSProp: each parameter's step is divided by the usual size of its own gradient.
 
     .. math:: s \leftarrow \alpha s + (1 - \alpha) g^2, \qquad x \leftarrow x - \eta \frac{g}{\sqrt s + \epsilon}
@@ -186,7 +183,7 @@ class RMSProp(Optimizer):
 
     def __init__(
         self,
-        parameters: Arrays,
+        parameters: FloatArrays,
         rate: float | Schedule,
         alpha: float = 0.99,
         eps: float = 1e-8,
@@ -211,16 +208,16 @@ class RMSProp(Optimizer):
 
 
 def adam_step(
-    x: Array,
-    g: Array,
-    mean: Array,
-    square: Array,
+    x: Floats,
+    g: Floats,
+    mean: Floats,
+    square: Floats,
     step: int,
     rate: float,
     betas: Sequence[float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Floats, Floats, Floats]:
     r"""Take one step of Adam: momentum, divided by the usual size of the gradient, both corrected for their start at 0.
 
     .. math::
@@ -285,7 +282,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        parameters: Arrays,
+        parameters: FloatArrays,
         rate: float | Schedule,
         betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -315,16 +312,16 @@ class Adam(Optimizer):
 
 
 def adamw_step(
-    x: Array,
-    g: Array,
-    mean: Array,
-    square: Array,
+    x: Floats,
+    g: Floats,
+    mean: Floats,
+    square: Floats,
     step: int,
     rate: float,
     betas: Sequence[float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.01,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Floats, Floats, Floats]:
     r"""Take one step of AdamW: shrink the parameters, then take a step of Adam that knows nothing of it.
 
     .. math:: x \leftarrow (1 - \eta \lambda) \, x
@@ -375,7 +372,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        parameters: Arrays,
+        parameters: FloatArrays,
         rate: float | Schedule,
         betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -384,7 +381,7 @@ class AdamW(Adam):
         super().__init__(parameters, rate=rate, betas=betas, eps=eps, weight_decay=weight_decay)
 
 
-def clip_by_norm(gradients: Arrays, limit: float) -> float:
+def clip_by_norm(gradients: FloatArrays, limit: float) -> float:
     r"""Shorten the gradient in place if it is longer than a limit; keep its direction.
 
     .. math:: g \leftarrow g \cdot \min\Bigl(1, \frac{c}{\lVert g \rVert + 10^{-6}}\Bigr), \qquad
@@ -417,7 +414,7 @@ def clip_by_norm(gradients: Arrays, limit: float) -> float:
     return norm
 
 
-def _length(function: str, gradients: Arrays) -> float:
+def _length(function: str, gradients: FloatArrays) -> float:
     """Return the length of all gradients together; refuse one that is not finite."""
     flat = [g.reshape(-1) for g in gradients if g.size]
     with np.errstate(over="ignore", invalid="ignore"):

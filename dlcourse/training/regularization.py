@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from dlcourse.learning.backpropagation import LOSS_OPS, LOSSES, dense_op
+from dlcourse.neurons._arrays import Array, FloatArrays, Floats
 from dlcourse.neurons._expect import expect_floating, expect_gradient
 from dlcourse.neurons.network import MLP
 from dlcourse.training import _checkpoint
@@ -34,18 +35,14 @@ __all__ = [
     "stop_early",
 ]
 
-Arrays: TypeAlias = Sequence[Float[np.ndarray, "*_"]]
-Array: TypeAlias = Float[np.ndarray, "*shape"]
-Rows: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-
-def l2_penalty(weights: Arrays, decay: float) -> Any:
+def l2_penalty(weights: FloatArrays, decay: float) -> Any:
     """Return the value of :func:`l2_penalty_op`."""
     return l2_penalty_op(weights, decay)[0]
 
 
 def l2_penalty_op(
-    weights: Arrays, decay: float
+    weights: FloatArrays, decay: float
 ) -> tuple[Any, Callable[[Any], tuple[Float[np.ndarray, "*_"], ...]]]:
     r"""Charge for large weights: what is added to the loss, and the pullback.
 
@@ -82,14 +79,14 @@ def l2_penalty_op(
     return value, pullback
 
 
-def dropout(x: Array, rate: float, training: bool = True, *, rng: np.random.Generator) -> Array:
+def dropout(x: Floats, rate: float, training: bool = True, *, rng: np.random.Generator) -> Floats:
     """Return the value of :func:`dropout_op`."""
     return dropout_op(x, rate, training, rng=rng)[0]
 
 
 def dropout_op(
-    x: Array, rate: float, training: bool = True, *, rng: np.random.Generator
-) -> tuple[Array, Callable[[Array], Array]]:
+    x: Floats, rate: float, training: bool = True, *, rng: np.random.Generator
+) -> tuple[Floats, Callable[[Floats], Floats]]:
     r"""Set a random share of the numbers to 0 and make the others larger, so that their mean stays.
 
     .. math:: y_i = \frac{m_i}{1 - p} \, x_i, \qquad P(m_i = 0) = p, \quad P(m_i = 1) = 1 - p, \qquad
@@ -126,7 +123,7 @@ def dropout_op(
         factor = keep / x.dtype.type(1 - rate)  # 0 or 1 / (1 - rate)
     y = x * factor
 
-    def pullback(d_y: Array) -> Array:
+    def pullback(d_y: Floats) -> Floats:
         expect_gradient("dropout", d_y, y)
         return d_y * factor
 
@@ -212,7 +209,7 @@ class RegularizedMLP:
         *,
         dropout: float = 0.0,
         decay: float = 0.0,
-        augment: Callable[..., Rows] | None = None,
+        augment: Callable[..., Array] | None = None,
         rng: np.random.Generator,
     ):
         _expect_rate("RegularizedMLP", dropout)
@@ -221,11 +218,11 @@ class RegularizedMLP:
         self.decay = decay
         self.augment = augment
         self.rng = rng
-        self.parameters: tuple[Rows, ...] = net.parameters
+        self.parameters: tuple[Array, ...] = net.parameters
         self._layers = (*net.layers[:-1], net.layers[-1]._replace(activation="linear"))
         self._penalty_op()  # refuses a decay that is out of its range
 
-    def loss_and_gradients(self, x: Rows, y: Rows) -> tuple[float, tuple[Rows, ...]]:
+    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, tuple[Array, ...]]:
         """Return the loss of a batch in training mode, the penalty included, and its gradients."""
         if self.augment is not None:
             x = self.augment(x, rng=self.rng)
@@ -238,11 +235,11 @@ class RegularizedMLP:
                 d_W += of_penalty
         return float(loss + penalty), gradients
 
-    def loss(self, x: Rows, y: Rows) -> float:
+    def loss(self, x: Array, y: Array) -> float:
         """Return the loss of a batch in evaluation mode, without the penalty."""
         return float(LOSSES[self.net.output](self.scores(x), y))
 
-    def scores(self, x: Rows, training: bool = False) -> Rows:
+    def scores(self, x: Array, training: bool = False) -> Array:
         """Return the sums of the output layer, ``(batch, n_out)``.
 
         Args:
@@ -251,7 +248,7 @@ class RegularizedMLP:
         """
         return self._forward_op(x, training)[0]
 
-    def predict(self, x: Rows, training: bool = False) -> Rows:
+    def predict(self, x: Array, training: bool = False) -> Array:
         """Return the most probable class of each sample, ``(batch,)``, or the values, ``(batch, n_out)``.
 
         Args:
@@ -286,7 +283,7 @@ class RegularizedMLP:
     def _penalty_op(self) -> Any:
         return l2_penalty_op(self.parameters[::2], self.decay)
 
-    def _forward_op(self, x: Rows, training: bool) -> Any:
+    def _forward_op(self, x: Array, training: bool) -> Any:
         """Send a batch through all layers; the pullback returns the gradients of the parameters."""
         pullbacks = []
         for W, b, activation in self._layers[:-1]:
@@ -295,7 +292,7 @@ class RegularizedMLP:
             pullbacks.append((dense_pullback, dropout_pullback))
         scores, last_pullback = dense_op(x, *self._layers[-1])  # (batch, classes)
 
-        def pullback(d_scores: Rows) -> tuple[Rows, ...]:
+        def pullback(d_scores: Array) -> tuple[Array, ...]:
             d_h, *gradients = last_pullback(d_scores)
             for dense_pullback, dropout_pullback in reversed(pullbacks):
                 d_h, d_W, d_b = dense_pullback(dropout_pullback(d_h))
@@ -314,7 +311,7 @@ def _expect_rate(function: str, rate: float) -> None:
         )
 
 
-def _expect_penalty(weights: Arrays, decay: float) -> None:
+def _expect_penalty(weights: FloatArrays, decay: float) -> None:
     """Refuse what has no penalty."""
     if not weights:
         raise ValueError(
