@@ -17,7 +17,7 @@ from dlcourse.neurons._expect import expect_matching
 from dlcourse.neurons.network import MLP, forward_all
 from dlcourse.training import fit
 from dlcourse.training.initialization import initialize
-from dlcourse.training.optimizers import Adam
+from dlcourse.training.optimizers import AdamW
 
 Labels: TypeAlias = Int[np.ndarray, " batch"]
 Features: TypeAlias = Float[np.ndarray, "batch features"]
@@ -30,6 +30,7 @@ def train_classifier(
     hidden: Sequence[int] = (),
     epochs: int = 30,
     rate: float = 3e-3,
+    decay: float = 0.0,
     rng: np.random.Generator,
 ) -> MLP:
     """Train a classifier: one weighted sum of the features for each class, and the largest sum wins.
@@ -42,6 +43,7 @@ def train_classifier(
         hidden: units of each hidden layer; none by default.
         epochs: how often each sample is looked at.
         rate: how far each step goes.
+        decay: how strongly weights shrink for which the samples have no use.
         rng: draws the first weights and the order of the samples.
 
     Returns:
@@ -56,7 +58,7 @@ def train_classifier(
     sizes = [x.shape[1], *hidden, int(labels.max()) + 1]
     net = initialize(sizes, "he", output="class", rng=rng, dtype=x.dtype)
     model = FusedMLP(net)
-    optimizer = Adam(model.parameters, rate=rate)
+    optimizer = AdamW(model.parameters, rate=rate, weight_decay=decay)
     fit(model, x, labels, optimizer=optimizer, epochs=epochs, batch=min(100, len(x)), rng=rng)
     return net
 

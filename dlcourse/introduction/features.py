@@ -9,7 +9,6 @@ Stork (2001); LeCun, Bengio and Hinton (2015).
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
@@ -26,7 +25,6 @@ __all__ = [
     "hidden_features",
     "holes",
     "ink",
-    "interval",
     "measure",
     "nearest_mean",
     "predict_each_group",
@@ -200,38 +198,6 @@ def balanced_accuracy(predicted: Labels, labels: Labels) -> float:
     """
     expect_matching("balanced_accuracy", ("predicted", predicted, 0), ("labels", labels, 0), "batch")
     return float(np.mean([np.mean(predicted[labels == k] == k) for k in np.unique(labels)]))
-
-
-def interval(right: int, total: int) -> tuple[float, float]:
-    r"""Say between which shares the true one lies, when so many of so many samples were right.
-
-    Over many experiments, 95 % of these intervals hold the share that one would find with endlessly many samples.
-
-    .. math:: \frac{r + z^2 / 2 \pm z \sqrt{r (n - r) / n + z^2 / 4}}{n + z^2}, \qquad z = 1.96
-
-    Source: Wilson (1927).
-
-    Args:
-        right: how many were right, ``r``.
-        total: of how many, ``n``; at least 1.
-
-    Returns:
-        The lower and the upper end.
-
-    Raises:
-        ValueError: if there are more right ones than samples.
-
-    Example:
-        >>> low, high = interval(90, 100)
-        >>> round(low, 3), round(high, 3)
-        (0.826, 0.945)
-    """
-    if not (total >= 1 and 0 <= right <= total):
-        raise ValueError(f"interval expects 0 to total samples to be right, got {right} of {total}")
-    z = 1.96
-    middle = right + z * z / 2
-    half = z * sqrt(right * (total - right) / total + z * z / 4)
-    return max(0.0, (middle - half) / (total + z * z)), min(1.0, (middle + half) / (total + z * z))
 
 
 def predict_each_group(

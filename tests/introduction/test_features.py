@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import scipy.ndimage
-import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
@@ -17,7 +16,6 @@ from dlcourse.introduction.features import (
     hidden_features,
     holes,
     ink,
-    interval,
     measure,
     nearest_mean,
     predict_each_group,
@@ -236,16 +234,6 @@ def test_who_always_says_the_same_is_at_chance():
     assert balanced_accuracy(always_cat, is_dog) == 0.5
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 5000), st.floats(0, 1))
-def test_interval_is_that_of_scipy(total, share):
-    right = int(share * total)
-    low, high = interval(right, total)
-    expected = scipy.stats.binomtest(right, total).proportion_ci(method="wilson")
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-4)
-    assert 0 <= low <= right / total <= high + 1e-12 <= 1 + 1e-12
-
-
 def test_each_group_is_predicted_by_the_others(rng):
     x, labels = rng.standard_normal((12, 2)), np.arange(12) % 2
     groups = np.array(["a", "b", "c"])[np.arange(12) // 4]
@@ -312,8 +300,6 @@ def test_what_is_no_grey_picture_is_refused(function, images, error, says):
             r"a network with a hidden layer, got MLP\(2-2",
         ),
         (lambda: balanced_accuracy(np.array([0]), np.array([0, 1])), ValueError, r"the same batch"),
-        (lambda: interval(3, 2), ValueError, r"got 3 of 2"),
-        (lambda: interval(0, 0), ValueError, r"got 0 of 0"),
         (
             lambda: predict_each_group(lambda *_: None, pair, np.array([0, 1]), np.array(["a", "a"])),
             ValueError,
