@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dlcourse.milestones.run import Line
 
 PANEL = "For learners"
+_WIDE = 90
 commands = typer.Typer()
 
 
@@ -80,7 +81,7 @@ def milestone(
         from dlcourse.cli import fail
 
         fail(str(interrupt), status=130)
-    for line in shown(report):
+    for line in shown(report, wide=out.width >= _WIDE):
         out.print(line)
     save(report, path)
     out.print(f"The curves: [cyan]{short(path.resolve())}[/cyan]")
@@ -101,11 +102,12 @@ def _usual(part: str) -> Iterator[Path]:
         return
 
 
-def shown(report: Report) -> Iterator[RenderableType]:
+def shown(report: Report, *, wide: bool = False) -> Iterator[RenderableType]:
     """Show what a milestone showed.
 
     Args:
         report: what happened.
+        wide: whether there is room to say what each piece does.
 
     Yields:
         What to print.
@@ -116,15 +118,13 @@ def shown(report: Report) -> Iterator[RenderableType]:
     for folder in dict.fromkeys(path.parent for path in report.handed.files):
         names = ", ".join(path.name for path in report.handed.files if path.parent == folder)
         yield Text(f"Read from {short(folder.resolve())}: {names}", "dim")
-    table = Table("Piece", "", "Whose", "Calls", "Time")
-    table.columns[0].no_wrap = table.columns[2].no_wrap = True
-    for column in table.columns[3:]:
+    table = Table("Piece", *([""] if wide else []), "Whose", "Calls", "Time")
+    for column in table.columns[-2:]:
         column.justify = "right"
     for line in report.lines:
         share = f"{line.seconds / report.seconds:.1%}" if line.calls else ""
-        table.add_row(
-            line.work.piece.name, Text(line.work.piece.does, "dim"), _whose(line), f"{line.calls:,}", share
-        )
+        does = [Text(line.work.piece.does, "dim")] if wide else []
+        table.add_row(line.work.piece.name, *does, _whose(line), f"{line.calls:,}", share)
     yield table
     for line in report.wrong:
         yield Text.assemble(("Wrong: ", "bold red"), (line.work.piece.name, "bold"), f". {line.breaks}")
@@ -135,7 +135,7 @@ def shown(report: Report) -> Iterator[RenderableType]:
         yield Text(f"  {spark(trained.curve)}", "cyan")
         if trained.result:
             style = "green" if trained.result.reached else "bold red"
-            yield Text.assemble("  ", (trained.result.says, style), f" after {len(trained.curve):,} steps")
+            yield Text.assemble("  ", (trained.result.says, style))
         else:
             yield Text.assemble(
                 "  ", (f"Stopped at step {len(trained.curve) + 1}: ", "bold red"), trained.stopped

@@ -16,7 +16,7 @@ import numpy as np
 from dlcourse.milestones.clock import Clock, OvertimeError, Watch
 from dlcourse.milestones.pieces import Array, Found, Milestone, Quantity, Stage, Use
 
-_LITTLE, _MUCH = 0.05, 0.8
+_LITTLE, _HARDLY, _MUCH = 0.05, 0.3, 0.8
 _DIRECTIONS = "gradient", "clipped gradient", "step", "correction", "velocity"
 
 
@@ -73,7 +73,7 @@ def _harm_to(milestone: Milestone, stage: Stage, use: Use) -> tuple[int, str]:
         return 3, f"{what} rises"
     if fell < _LITTLE:
         return 2, f"{what} does not fall"
-    return 1, f"{what} falls more slowly than it should"
+    return 1, f"{what} {'hardly falls' if fell < _HARDLY else 'falls more slowly than it should'}"
 
 
 @cache
