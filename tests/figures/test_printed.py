@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from dlcourse.figures import style
 from dlcourse.figures.printed import FONTS, printed_digits
 from dlcourse.training.generalization import centred
 
@@ -36,3 +37,10 @@ def test_all_fonts_are_there_and_differ():
 def test_an_unknown_font_is_refused():
     with pytest.raises(ValueError, match="got 'Comic': choose from FONTS"):
         printed_digits(["Comic"])
+
+
+def test_the_style_of_the_book_changes_nothing():
+    plain, _ = printed_digits(["DejaVuSans", "cmr10"])
+    with style.context():
+        styled, _ = printed_digits(["DejaVuSans", "cmr10"])
+    np.testing.assert_array_equal(plain, styled)
