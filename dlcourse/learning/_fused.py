@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dlcourse.learning._flat import flat_views, runs
-from dlcourse.learning.loss import _expect_labels, _expect_targets, cross_entropy, mean_squared_error
+from dlcourse.learning.loss import LOSSES, _expect_labels, _expect_targets
 from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import MLP
 
@@ -159,7 +159,7 @@ class FusedMLP:
         """
         if len(y) != len(x):
             raise ValueError(f"loss expects one target a sample, got {len(x)} samples and {len(y)} targets")
-        mean = cross_entropy if self.net.output == "class" else mean_squared_error
+        mean = LOSSES[self.net.output]
         self._expect_batch(x)
         total = 0.0
         for i in range(0, len(x), BLOCK):

@@ -13,13 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float, Integer
 
-from dlcourse.learning.loss import (
-    cross_entropy,
-    cross_entropy_op,
-    mean_squared_error,
-    mean_squared_error_op,
-    surprise,
-)
+from dlcourse.learning.loss import LOSS_OPS, LOSSES, surprise
 from dlcourse.neurons._arrays import Array
 from dlcourse.neurons._expect import expect_gradient
 from dlcourse.neurons.activation import ACTIVATION_OPS, softmax
@@ -30,12 +24,6 @@ LayerGradients: TypeAlias = tuple[
 ]
 LayerPullback: TypeAlias = Callable[[Float[np.ndarray, "batch n_out"]], LayerGradients]
 NetworkPullback: TypeAlias = Callable[[Array], tuple[Array, list[tuple[Array, Array]]]]
-
-LOSSES = {"class": cross_entropy, "value": mean_squared_error}
-"""The loss for each kind of answer."""
-
-LOSS_OPS = {"class": cross_entropy_op, "value": mean_squared_error_op}
-"""The same names, with value and pullback."""
 
 
 def nudged_gradients(

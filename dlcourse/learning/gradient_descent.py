@@ -9,14 +9,13 @@ Chapter: book/learning/gradient_descent.md. Source: Goodfellow et al. (2016), se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from operator import index
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from dlcourse.learning.loss import cross_entropy_op
-from dlcourse.neurons._expect import expect_floating
+from dlcourse.neurons._expect import expect_count, expect_floating
 from dlcourse.neurons.network import linear
 from dlcourse.neurons.neuron import weighted_sum
 
@@ -108,7 +107,7 @@ def descend(
     """
     point = np.asarray(start, dtype=float) if isinstance(start, float | int) else start
     expect_floating("descend", start=point)
-    _expect_count("descend", "steps", steps, least=0)
+    expect_count("descend", steps=steps, least=0)
     path = np.empty((steps + 1, *point.shape), point.dtype)  # (steps + 1, *n)
     path[0] = point
     for t in range(steps):
@@ -309,8 +308,7 @@ def minibatches(n: int, size: int, *, rng: np.random.Generator) -> Iterator[Int[
         >>> [batch.tolist() for batch in minibatches(5, 2, rng=np.random.default_rng(0))]
         [[2, 4], [3, 0], [1]]
     """
-    _expect_count("minibatches", "n", n, least=1)
-    _expect_count("minibatches", "size", size, least=1)
+    expect_count("minibatches", n=n, size=size)
     order = rng.permutation(n)  # (n,)
     return (order[first : first + size] for first in range(0, n, size))
 
@@ -372,8 +370,8 @@ def train(
         >>> w.round(3), round(float(b), 3), len(losses)
         (array([2.]), 1.0, 400)
     """
-    _expect_count("train", "epochs", epochs, least=0)
-    _expect_count("train", "size", size, least=1)
+    expect_count("train", epochs=epochs, least=0)
+    expect_count("train", size=size)
     _expect_targets("train", x, y)
     trained = [np.array(p) for p in parameters]
     expect_floating("train", **{f"parameter_{k}": p for k, p in enumerate(trained, start=1)})
@@ -403,12 +401,6 @@ def _expect_rate(function: str, rate: float) -> None:
             f"{function} expects a learning rate above 0, got {rate}: the minus is already part of the step, so "
             "begin with 0.1"
         )
-
-
-def _expect_count(function: str, name: str, count: int, *, least: int) -> None:
-    """Refuse a number of things that is not whole, or too small."""
-    if index(count) < least:
-        raise ValueError(f"{function} expects {name} to be {least} or more, got {count}")
 
 
 def _expect_targets(function: str, x: Any, y: Any) -> None:

@@ -18,6 +18,8 @@ from dlcourse.neurons._expect import expect_floating
 from dlcourse.neurons.activation import log_softmax
 
 __all__ = [
+    "LOSSES",
+    "LOSS_OPS",
     "cross_entropy",
     "cross_entropy_op",
     "log_sum_exp",
@@ -207,6 +209,16 @@ def cross_entropy_op(logits: Logits, labels: Labels) -> tuple[Scalar, Callable[[
         return d_logits  # (batch, classes)
 
     return loss, pullback
+
+
+LOSSES: dict[str, Callable[..., Scalar]] = {"class": cross_entropy, "value": mean_squared_error}
+"""The loss for each kind of answer that a network gives."""
+
+LOSS_OPS: dict[str, Callable[..., tuple[Scalar, Callable[[Any], Any]]]] = {
+    "class": cross_entropy_op,
+    "value": mean_squared_error_op,
+}
+"""The same names, with value and pullback."""
 
 
 def _expect_targets(predicted: Any, target: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -66,3 +67,37 @@ def expect_gradient(function: str, d_y: Any, y: Any) -> None:
             f"the pullback of {function} expects the gradient of its value, of shape {np.shape(y)}, "
             f"got shape {np.shape(d_y)}: give one number for each number of the value"
         )
+
+
+def expect_positive(function: str, *, remedy: str = "", **settings: float) -> None:
+    """Refuse settings that are not above 0, or not finite.
+
+    Args:
+        function: name for the message.
+        remedy: what to do, where the name of the setting does not say it.
+        settings: numbers by the name of their argument.
+
+    Raises:
+        ValueError: if one is 0, negative, infinite or NaN.
+    """
+    for name, value in settings.items():
+        if not (np.isfinite(value) and value > 0):
+            said = f": {remedy}" if remedy else ""
+            raise ValueError(f"{function} expects a finite {name} above 0, got {value}{said}")
+
+
+def expect_count(function: str, *, least: int = 1, **counts: int) -> None:
+    """Refuse numbers of things that are not whole, or too small.
+
+    Args:
+        function: name for the message.
+        least: the smallest number that makes sense.
+        counts: numbers by the name of their argument.
+
+    Raises:
+        TypeError: if one is no whole number.
+        ValueError: if one is too small.
+    """
+    for name, count in counts.items():
+        if index(count) < least:
+            raise ValueError(f"{function} expects {name} of at least {least}, got {count}")

@@ -6,12 +6,12 @@ Chapter: book/training/normalization.md. Source: Ioffe and Szegedy (2015), secti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from dlcourse.learning.backpropagation import linear_op
-from dlcourse.learning.loss import cross_entropy_op, mean_squared_error_op
+from dlcourse.learning.loss import LOSS_OPS, LOSSES
 from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.activation import ACTIVATION_OPS
 from dlcourse.neurons.network import MLP
@@ -98,12 +98,12 @@ class NormalizedMLP:
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, tuple[Array, ...]]:
         """Return the loss of a batch in training mode and its gradients; see :class:`Trainable`."""
         sums, pullback = self._forward_op(x, training=True)
-        value, loss_pullback = self._loss_op(sums[-1], y)
+        value, loss_pullback = LOSS_OPS[self.output](sums[-1], y)
         return float(value), pullback(loss_pullback(value.dtype.type(1)))[1]
 
     def loss(self, x: Array, y: Array) -> float:
         """Return the loss of a batch in evaluation mode."""
-        return float(self._loss_op(self.sums(x)[-1], y)[0])
+        return float(LOSSES[self.output](self.sums(x)[-1], y))
 
     def predict(self, x: Array, training: bool = False) -> Array:
         """Return the most probable class of each sample, ``(batch,)``, or the values, ``(batch, n_out)``.
@@ -130,9 +130,6 @@ class NormalizedMLP:
             if isinstance(norm, Remembering):
                 mine = f"{number} "
                 norm.load({name.removeprefix(mine): v for name, v in state.items() if name.startswith(mine)})
-
-    def _loss_op(self, scores: Array, y: Array) -> tuple[Any, Callable[[Any], Array]]:
-        return cross_entropy_op(scores, y) if self.output == "class" else mean_squared_error_op(scores, y)
 
     def _forward_op(self, x: Array, training: bool) -> tuple[list[Array], Pullback]:
         """Send a batch through all layers; the pullback returns the gradients of x and of the parameters."""

@@ -218,10 +218,3 @@ def expect_in(optimizer: str, lowest: float, limit: float | None, **settings: fl
         if not (isfinite(value) and lowest <= value and (limit is None or value < limit)):
             upper = "" if limit is None else f" and below {limit}"
             raise ValueError(f"{optimizer} expects {name} of at least {lowest}{upper}, got {value}")
-
-
-def expect_positive(function: str, **settings: float) -> None:
-    """Refuse a setting that is not above 0, given by name."""
-    for name, value in settings.items():
-        if not (isfinite(value) and value > 0):
-            raise ValueError(f"{function} expects {name} above 0, got {value}")

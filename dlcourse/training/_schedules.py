@@ -10,6 +10,8 @@ from collections.abc import Callable
 from math import cos, isfinite, pi
 from typing import TypeAlias
 
+from dlcourse.neurons._expect import expect_count
+
 Schedule: TypeAlias = Callable[[int], float]
 """Gives the rate of the next step, if so many steps have been taken: ``schedule(0)`` is the rate of the first."""
 
@@ -51,7 +53,7 @@ def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
         (1.0, 0.5, 0.25)
     """
     expect_rate("step_decay", rate)
-    _expect_steps("step_decay", "every", every)
+    expect_count("step_decay", every=every)
     return lambda step: rate * factor ** (step // every)
 
 
@@ -77,7 +79,7 @@ def cosine(rate: float, steps: int, lowest: float = 0.0) -> Schedule:
     """
     expect_rate("cosine", rate)
     expect_rate("cosine", lowest)
-    _expect_steps("cosine", "steps", steps)
+    expect_count("cosine", steps=steps)
     fall = rate - lowest
     return lambda step: lowest + fall * (1 + cos(pi * min(step / steps, 1))) / 2
 
@@ -102,7 +104,7 @@ def warmup(schedule: float | Schedule, steps: int) -> Schedule:
         >>> [schedule(step) for step in range(5)]
         [0.25, 0.5, 0.75, 1.0, 1.0]
     """
-    _expect_steps("warmup", "steps", steps)
+    expect_count("warmup", steps=steps)
     after = as_schedule(schedule)
     return lambda step: after(0) * (step + 1) / (steps + 1) if step < steps else after(step - steps)
 
@@ -119,8 +121,3 @@ def expect_rate(function: str, rate: float) -> None:
             f"{function} expects a rate that is finite and at least 0, got {rate}: "
             "a negative rate would climb; start with 0.001 for Adam or 0.1 for SGD"
         )
-
-
-def _expect_steps(function: str, name: str, steps: int) -> None:
-    if steps < 1:
-        raise ValueError(f"{function} expects {name} of at least 1 step, got {steps}")

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dlcourse.learning.backpropagation import dense_op
+from dlcourse.neurons._expect import expect_positive
 from dlcourse.neurons.network import MLP, OUTPUTS, Layer, count_parameters
 
 GAINS = {
@@ -35,6 +36,8 @@ one middle size; for the sigmoid it is PyTorch's 1.
 
 SCHEMES = ("zeros", "normal", "xavier", "he")
 """The names that :func:`initialize` takes."""
+
+_NOT_ZERO = "for weights that are all 0 there is zeros"
 
 Weights = Float[np.ndarray, "n_in n_out"]
 
@@ -88,7 +91,7 @@ def normal(
         np.float64(0.01)
     """
     _expect_shape(shape)
-    _expect_positive("normal", "scale", scale)
+    expect_positive("normal", scale=scale, remedy=_NOT_ZERO)
     return (scale * rng.standard_normal(shape)).astype(dtype)
 
 
@@ -117,7 +120,7 @@ def uniform(
         (np.float64(1.0), np.float64(1.73))
     """
     _expect_shape(shape)
-    _expect_positive("uniform", "scale", scale)
+    expect_positive("uniform", scale=scale, remedy=_NOT_ZERO)
     bound = np.sqrt(3) * scale
     return rng.uniform(-bound, bound, shape).astype(dtype)
 
@@ -179,7 +182,7 @@ def xavier(
         (np.float64(0.05), np.float64(0.087))
     """
     _expect_shape(shape)
-    _expect_positive("xavier", "gain", gain)
+    expect_positive("xavier", gain=gain, remedy=_NOT_ZERO)
     return _distribution(distribution)(shape, xavier_scale(*shape, gain), rng=rng, dtype=dtype)
 
 
@@ -234,7 +237,7 @@ def he(
         np.float64(0.05)
     """
     _expect_shape(shape)
-    _expect_positive("he", "gain", gain)
+    expect_positive("he", gain=gain, remedy=_NOT_ZERO)
     return _distribution(distribution)(shape, he_scale(shape[0], gain), rng=rng, dtype=dtype)
 
 
@@ -367,14 +370,6 @@ def _expect_shape(shape: tuple[int, int]) -> None:
         raise ValueError(
             f"weights need a shape (n_in, n_out) of at least one input and one unit, got {tuple(shape)}: "
             "write the number of inputs first, as in (784, 32)"
-        )
-
-
-def _expect_positive(function: str, name: str, value: float) -> None:
-    """Refuse a factor that no standard deviation can have."""
-    if not 0 < value < np.inf:
-        raise ValueError(
-            f"{function} expects a positive finite {name}, got {value}: for weights that are all 0 there is zeros"
         )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dlcourse.neurons._arrays import Floats
-from dlcourse.neurons._expect import expect_floating, expect_gradient
+from dlcourse.neurons._expect import expect_floating, expect_gradient, expect_positive
 from dlcourse.training._normalized import NormalizedMLP
 
 __all__ = [
@@ -39,6 +39,8 @@ Moment: TypeAlias = Float[np.ndarray, "*reduced"]
 
 EPS = 1e-5
 """What is added to each variance, so that a constant feature is not divided by 0."""
+
+_WHY_EPS = "without it a constant feature is divided by 0; 1e-5 is usual"
 
 
 def moments(x: Floats, axis: int) -> tuple[Moment, Moment]:
@@ -267,7 +269,7 @@ class BatchNorm:
                 f"BatchNorm expects a momentum above 0 and up to 1, got {momentum}: 0.1 moves the running statistics "
                 "a tenth of the way to each batch"
             )
-        _expect_eps("BatchNorm", eps)
+        expect_positive("BatchNorm", eps=eps, remedy=_WHY_EPS)
         self.momentum = momentum
         self.eps = eps
         self.gamma = np.ones(n_in, dtype)
@@ -349,7 +351,7 @@ class LayerNorm:
     def __init__(self, n_in: int, *, eps: float = EPS, dtype: Any = np.float64):
         if n_in < 2:
             raise ValueError(f"LayerNorm expects at least two units to compare, got {n_in}")
-        _expect_eps("LayerNorm", eps)
+        expect_positive("LayerNorm", eps=eps, remedy=_WHY_EPS)
         self.eps = eps
         self.gamma = np.ones(n_in, dtype)
         self.beta = np.zeros(n_in, dtype)
@@ -370,14 +372,7 @@ def _expect_numbers(function: str, x: Floats, axis: int, eps: float) -> None:
             f"{function} expects numbers along axis {axis}, got x of shape {x.shape}: "
             "axis 0 compares the samples of a batch, axis -1 the units of a sample"
         )
-    _expect_eps(function, eps)
-
-
-def _expect_eps(function: str, eps: float) -> None:
-    if not eps > 0:
-        raise ValueError(
-            f"{function} expects eps above 0, got {eps}: without it a constant feature is divided by 0; 1e-5 is usual"
-        )
+    expect_positive(function, eps=eps, remedy=_WHY_EPS)
 
 
 def _expect_units(function: str, x: Rows, gamma: Units, beta: Units) -> None:

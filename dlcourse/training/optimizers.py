@@ -14,7 +14,8 @@ from math import isfinite, sqrt
 import numpy as np
 
 from dlcourse.neurons._arrays import FloatArrays, Floats
-from dlcourse.training._optimizer import Block, Optimizer, expect_in, expect_positive
+from dlcourse.neurons._expect import expect_positive
+from dlcourse.training._optimizer import Block, Optimizer, expect_in
 from dlcourse.training._schedules import Schedule, constant, cosine, step_decay, warmup
 
 __all__ = [

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from dlcourse.learning.backpropagation import LOSS_OPS, LOSSES, dense_op
+from dlcourse.learning.backpropagation import dense_op
+from dlcourse.learning.loss import LOSS_OPS, LOSSES
 from dlcourse.neurons._arrays import Array, FloatArrays, Floats
 from dlcourse.neurons._expect import expect_floating, expect_gradient
 from dlcourse.neurons.network import MLP

@@ -307,11 +307,11 @@ def test_sizes_beyond_the_squares_that_can_be_written():
         (lambda rng: zeros((3, 2, 1)), r"got \(3, 2, 1\)"),
         (
             lambda rng: normal((3, 2), scale=0.0, rng=rng),
-            r"normal expects a positive finite scale, got 0\.0: .* there is zeros",
+            r"normal expects a finite scale above 0, got 0\.0: .* there is zeros",
         ),
-        (lambda rng: he((3, 2), gain=np.nan, rng=rng), r"he expects a positive finite gain, got nan"),
-        (lambda rng: xavier((3, 2), gain=-1.0, rng=rng), r"xavier expects a positive"),
-        (lambda rng: uniform((3, 2), np.inf, rng=rng), r"uniform expects a positive finite scale, got inf"),
+        (lambda rng: he((3, 2), gain=np.nan, rng=rng), r"he expects a finite gain above 0, got nan"),
+        (lambda rng: xavier((3, 2), gain=-1.0, rng=rng), r"xavier expects a finite gain above 0"),
+        (lambda rng: uniform((3, 2), np.inf, rng=rng), r"uniform expects a finite scale above 0, got inf"),
         (
             lambda rng: he((3, 2), distribution="cauchy", rng=rng),
             r"no distribution 'cauchy': choose normal, uniform",

@@ -408,7 +408,7 @@ x42, one2, one4 = np.ones((4, 2)), np.ones(2), np.ones(4)
         (lambda: BatchNorm(0), ValueError, r"at least one unit, got 0"),
         (lambda: BatchNorm(3, momentum=0.0), ValueError, r"a momentum above 0 and up to 1, got 0\.0"),
         (lambda: BatchNorm(3, momentum=1.5), ValueError, r"a momentum above 0 and up to 1, got 1\.5"),
-        (lambda: BatchNorm(3, eps=0.0), ValueError, r"BatchNorm expects eps above 0"),
+        (lambda: BatchNorm(3, eps=0.0), ValueError, r"BatchNorm expects a finite eps above 0"),
         (
             lambda: BatchNorm(3).load(BatchNorm(2).state()),
             ValueError,

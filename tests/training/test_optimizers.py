@@ -372,7 +372,7 @@ def load(state):
         (lambda: SGD([x2], rate=0.1, weight_decay=-1.0), ValueError, r"weight_decay of at least 0\.0, got"),
         (lambda: RMSProp([x2], rate=0.1, alpha=1.0), ValueError, r"RMSProp expects alpha"),
         (lambda: Adam([x2], rate=0.1, betas=(0.9, 1.0)), ValueError, r"Adam expects beta_2 .* below 1\.0"),
-        (lambda: AdamW([x2], rate=0.1, eps=0.0), ValueError, r"AdamW expects eps above 0, got 0\.0"),
+        (lambda: AdamW([x2], rate=0.1, eps=0.0), ValueError, r"AdamW expects a finite eps above 0, got 0\.0"),
         (lambda: Adam([x2], rate=0.1).step([]), ValueError, r"expects 1 gradients, one a parameter, got 0"),
         (
             lambda: Adam([x2], rate=0.1).step([np.ones(3)]),
@@ -394,8 +394,8 @@ def load(state):
         (lambda: clip_by_norm([g2.copy()], 0.0), ValueError, r"limit above 0"),
         (lambda: clip_by_norm([np.array([np.nan])], 1.0), ValueError, r"a length of nan: .* lower the rate"),
         (lambda: clip_by_norm([np.array([np.inf])], 1.0), ValueError, r"a length of inf"),
-        (lambda: cosine(0.1, steps=0), ValueError, r"cosine expects steps of at least 1 step, got 0"),
-        (lambda: step_decay(0.1, every=0), ValueError, r"every of at least 1 step"),
+        (lambda: cosine(0.1, steps=0), ValueError, r"cosine expects steps of at least 1, got 0"),
+        (lambda: step_decay(0.1, every=0), ValueError, r"every of at least 1"),
         (lambda: warmup(0.1, steps=0), ValueError, r"warmup expects steps"),
     ],
 )
