@@ -110,7 +110,7 @@ def skill_score(
 
     1 is a perfect forecast, 0 one that is as good as the simple one, and below 0 it is worse.
 
-    Source: Murphy (1988), equation 4, with absolute errors.
+    Source: Murphy (1988), with absolute errors in the place of squared ones.
 
     Args:
         predicted: the forecast, ``(n,)``.
