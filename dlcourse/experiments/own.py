@@ -23,6 +23,7 @@ _FEWEST = 20  # examples; of fewer nothing is left to be judged by
 _OF_EACH = 5  # examples a class, so that each of the three parts has one
 _LARGEST = 1e30  # of the numbers in a file; squares of larger ones are not finite in float32
 _CLASSES = 1000
+_FEW = 2000  # examples to learn from
 
 
 def load(path: Path) -> Task:
@@ -60,6 +61,11 @@ def load(path: Path) -> Task:
     if len(np.unique(y)) <= 20 and (y == np.rint(y)).all():
         notes.append("y holds floating-point numbers, so they are values; for classes save y.astype(int).")
     return of_values(x, y, split(np.zeros(len(y), int), rng=rng), notes=notes)
+
+
+def suited(task: Task) -> dict[str, Any]:
+    """Choose settings for a task of which only the size is known: few examples give few steps an epoch."""
+    return {"epochs": 100, "batch": 16 if len(task.training.x) < _FEW else 64}
 
 
 def _read(path: Path) -> tuple[Array, Array]:
@@ -110,7 +116,7 @@ def _checked_inputs(x: Array, name: str) -> Array:
             f"{len(bad)} of {len(x)} examples in {name} hold NaN or inf, the first is example {bad[0]}; leave these "
             "rows out of x and y, or fill in what is missing."
         )
-    if np.abs(x.astype(np.float64)).max() > _LARGEST:
+    if max(float(x.max()), -float(x.min())) > _LARGEST:
         raise ExperimentError(f"x in {name} holds numbers beyond {_LARGEST:g}; use a larger unit.")
     return x
 

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,15 @@ def prepare(
     if not shipped:
         data = str(_own_file(data))
     folder = folder or Path("build") / "train" / Path(data).stem
+    load = SETS[data].load if shipped else partial(own.load, Path(data))
     if resume:
         saved, seconds = _saved(folder)
         done = _history(folder / CHECKPOINT).epochs
-        settings = go_on(saved, data, given, done)
+        settings, task = go_on(saved, data, given, done), load()
     else:
-        settings, done, seconds = choose(data, given, SETS[data].defaults if shipped else None), 0, 0.0
         _expect_room(folder, replace)
-    task = SETS[data].load() if shipped else own.load(Path(data))
+        task, done, seconds = load(), 0, 0.0
+        settings = choose(data, given, SETS[data].defaults if shipped else own.suited(task))
     rows = len(task.training.x)
     if settings.network == "batchnorm" and rows % settings.batch == 1:
         raise ExperimentError(

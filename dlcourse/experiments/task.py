@@ -204,8 +204,8 @@ def _divided(x: Array, y: Array, parts: Parts, standardize: bool) -> tuple[Part,
     inputs = [x[rows] for rows in parts]
     if standardize:
         # In float64: a large mean with a small spread would lose its digits in float32.
-        exact = [each.astype(np.float64) for each in inputs]
-        inputs = [standardize_by(exact[0], each) for each in exact]
+        exact = inputs[0].astype(np.float64)
+        inputs = [standardize_by(exact, each.astype(np.float64)).astype(np.float32) for each in inputs]
     train, validation, test = (
         Part(np.ascontiguousarray(each, np.float32), y[rows])
         for each, rows in zip(inputs, parts, strict=True)

@@ -39,6 +39,11 @@ def test_pictures_and_yes_or_no(saved, kind, rng):
     assert (task.n_in, task.n_out) == (64, 2)
 
 
+def test_few_examples_make_small_batches(saved, mine, rng):
+    many = saved("many.npz", x=rng.standard_normal((4000, 2)), y=np.arange(4000) % 2)
+    assert [own.suited(own.load(path))["batch"] for path in (mine, many)] == [16, 64]
+
+
 def test_large_numbers_keep_their_digits(saved, clouds):
     x, classes, _ = clouds
     task = own.load(saved(x=x + 1e9, y=classes))
