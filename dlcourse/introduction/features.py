@@ -9,9 +9,10 @@ Stork (2001); LeCun, Bengio and Hinton (2015).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 
 from dlcourse.introduction._learned import Features, Labels, hidden_features, train_classifier
 from dlcourse.introduction._measures import Pictures, edge_directions, expect_grey, holes
@@ -34,11 +35,17 @@ __all__ = [
     "train_classifier",
 ]
 
+Means: TypeAlias = Float[np.ndarray, "classes features"]
+Measured: TypeAlias = Float[np.ndarray, " batch"]
+Groups: TypeAlias = Shaped[np.ndarray, " batch"]
+Classify: TypeAlias = Callable[[Features, Labels, Features], Labels]
+"""Learns from samples and their labels, and returns the classes of other samples."""
+
 MEASURES = ("ink", "left like right", "top like bottom", "holes")
 """What the columns of :func:`measure` are."""
 
 
-def ink(images: Pictures) -> Float[np.ndarray, " batch"]:
+def ink(images: Pictures) -> Measured:
     """Return the share of each picture that is covered with ink.
 
     Args:
@@ -49,10 +56,10 @@ def ink(images: Pictures) -> Float[np.ndarray, " batch"]:
         array([0.25])
     """
     expect_grey("ink", images)
-    return images.mean(axis=(1, 2))  # (batch, h, w) -> (batch,)
+    return images.mean(axis=(1, 2))  # (batch,)
 
 
-def symmetry(images: Pictures) -> Float[np.ndarray, " batch"]:
+def symmetry(images: Pictures) -> Measured:
     r"""Say how much the left half of each picture is the mirror image of the right half.
 
     .. math:: s = 1 - \frac{\sum |x - \text{mirrored } x|}{\sum (x + \text{mirrored } x)}
@@ -134,7 +141,7 @@ def standardize_by(
     return (x - mean) / np.where(constant, 1, spread)
 
 
-def class_means(x: Features, labels: Labels) -> Float[np.ndarray, "classes features"]:
+def class_means(x: Features, labels: Labels) -> Means:
     """Average the samples of each class.
 
     Args:
@@ -162,7 +169,7 @@ def class_means(x: Features, labels: Labels) -> Float[np.ndarray, "classes featu
     return np.stack([x[labels == k].mean(axis=0) for k in range(len(counts))])
 
 
-def nearest_mean(x: Features, means: Float[np.ndarray, "classes features"]) -> Labels:
+def nearest_mean(x: Features, means: Means) -> Labels:
     """Classify each sample by the mean that is nearest to it.
 
     Source: Duda, Hart and Stork (2001), section 2.6.1.
@@ -179,8 +186,8 @@ def nearest_mean(x: Features, means: Float[np.ndarray, "classes features"]) -> L
         array([0, 1])
     """
     expect_matching("nearest_mean", ("x", x, 1), ("means", means, 1), "features")
-    distances = np.square(x[:, None, :] - means).sum(axis=2)  # (batch, 1, features) -> (batch, classes)
-    return distances.argmin(axis=1)
+    differences = x[:, None, :] - means  # (batch, classes, features)
+    return np.square(differences).sum(axis=2).argmin(axis=1)  # (batch,)
 
 
 def balanced_accuracy(predicted: Labels, labels: Labels) -> float:
@@ -200,12 +207,7 @@ def balanced_accuracy(predicted: Labels, labels: Labels) -> float:
     return float(np.mean([np.mean(predicted[labels == k] == k) for k in np.unique(labels)]))
 
 
-def predict_each_group(
-    classify: Callable[[Features, Labels, Features], Labels],
-    x: Features,
-    labels: Labels,
-    groups: Shaped[np.ndarray, " batch"],
-) -> Labels:
+def predict_each_group(classify: Classify, x: Features, labels: Labels, groups: Groups) -> Labels:
     """Predict each group by a classifier that has never seen it: it learns from all the others.
 
     Args:
@@ -220,13 +222,18 @@ def predict_each_group(
     Raises:
         ValueError: if there is only one group.
     """
+    predicted = np.empty_like(labels)
+    for name in _two_or_more(groups):
+        unseen = groups == name
+        predicted[unseen] = classify(x[~unseen], labels[~unseen], x[unseen])
+    return predicted
+
+
+def _two_or_more(groups: Groups) -> np.ndarray:
+    """Name the groups; refuse one alone, from which nothing can be left out."""
     names = np.unique(groups)
     if len(names) < 2:
         raise ValueError(
             f"predict_each_group needs two groups to learn from one of them, got {names.tolist()}"
         )
-    predicted = np.empty_like(labels)
-    for name in names:
-        unseen: Bool[np.ndarray, " batch"] = groups == name
-        predicted[unseen] = classify(x[~unseen], labels[~unseen], x[unseen])
-    return predicted
+    return names
