@@ -39,7 +39,7 @@ def training_curve(history: History, *, title: str = "") -> Figure:
             losses.plot(epochs, values, color=colour, marker=marker, markevery=every, label=name)
         # Below 0 there is no logarithm; over a small range a plain scale is easier to read.
         smallest, largest = (f(v for values, *_ in lines.values() for v in values) for f in (min, max))
-        if smallest > 0 and largest > 10 * smallest:
+        if smallest > 0 and largest > 5 * smallest:
             losses.set_yscale("log")
             losses.yaxis.set_major_formatter("{x:g}")
             losses.yaxis.set_minor_formatter(NullFormatter())
