@@ -89,11 +89,7 @@ def apart(
         array([ True,  True,  True,  True, False, False, False, False, False,
                False])
     """
-    if len(held_out) == 0 or reach < 1:
-        raise ValueError(
-            f"apart expects at least one held-out time and a reach of at least 1, got {len(held_out)} and {reach}: "
-            "the reach is past + ahead"
-        )
+    _expect_reach(held_out, reach)
     ends = np.sort(held_out).astype(np.int64)
     after = np.searchsorted(ends, now)  # (n,) place of the first held-out time that is not earlier
     earlier = ends[np.maximum(after - 1, 0)]
@@ -124,18 +120,31 @@ def skill_score(
         >>> skill_score(np.array([11.0, 12.0]), np.array([12.0, 12.0]), baseline=np.array([10.0, 10.0]))
         0.75
     """
+    _expect_forecasts(predicted, target, baseline)
+    return 1 - float(np.abs(predicted - target).sum()) / float(np.abs(baseline - target).sum())
+
+
+def _expect_reach(held_out: Any, reach: int) -> None:
+    """Refuse a set that nothing could be apart from."""
+    if len(held_out) == 0 or reach < 1:
+        raise ValueError(
+            f"apart expects at least one held-out time and a reach of at least 1, got {len(held_out)} and {reach}: "
+            "the reach is past + ahead"
+        )
+
+
+def _expect_forecasts(predicted: Any, target: Any, baseline: Any) -> None:
+    """Refuse a comparison that NumPy would stretch, or that would divide by 0."""
     if not predicted.shape == target.shape == baseline.shape or predicted.ndim != 1:
         raise ValueError(
             f"skill_score expects three arrays of shape (n,), got {predicted.shape}, {target.shape} and "
             f"{baseline.shape}: a column becomes flat with [:, 0]"
         )
-    error = float(np.abs(baseline - target).sum())
-    if not error > 0:
+    if (baseline == target).all():
         raise ValueError(
             "skill_score expects a simple forecast that is wrong at least once, got one without error: "
             "nothing can be better, so compare the mean absolute errors themselves"
         )
-    return 1 - float(np.abs(predicted - target).sum()) / error
 
 
 def _expect_series(columns: Any, target: Any, past: int, ahead: int) -> None:

@@ -42,8 +42,8 @@ def confusion_matrix(predicted: Labels, labels: Labels, classes: int) -> Int[np.
 
     .. math:: C_{kj} = \#\{i : y_i = k, \hat y_i = j\}
 
-    Rows are what was right, columns what was answered, so the diagonal counts the right answers. All is done in one
-    pass: the pair (k, j) has the number ``k * classes + j``, and ``bincount`` counts how often each number occurs.
+    Rows are what was right, columns what was answered. All is counted in one pass: the pair (k, j) has the number
+    ``k * classes + j``.
 
     Args:
         predicted: class indices from 0, ``(batch,)``.
@@ -136,9 +136,7 @@ def balanced_accuracy(matrix: Counts) -> float:
     recall = class_scores(matrix).recall
     occurs = matrix.sum(axis=1) > 0
     if not occurs.any():
-        raise ValueError(
-            "balanced_accuracy expects at least one sample, got a matrix of zeros: count some first"
-        )
+        raise ValueError("balanced_accuracy expects at least one sample, got zeros only: count some first")
     return float(recall[occurs].mean())
 
 
@@ -164,8 +162,7 @@ def worst_mistakes(logits: Logits, labels: Labels, count: int) -> Int[np.ndarray
         >>> worst_mistakes(logits, np.array([0, 0, 0, 1]), count=5)
         array([2, 0])
     """
-    if count < 0:
-        raise ValueError(f"worst_mistakes expects a count of at least 0, got {count}")
+    _expect_count(count)
     losses = surprise(logits, labels)  # (batch,)
     wrong = np.flatnonzero(logits.argmax(axis=-1) != labels)
     return wrong[np.argsort(-losses[wrong], kind="stable")[:count]]
@@ -186,10 +183,9 @@ class Reliability(NamedTuple):
 
 
 def reliability(probabilities: Logits, labels: Labels, bins: int = 10) -> Reliability:
-    """Sort answers by their confidence, and compare it with the share that is right.
+    """Sort answers by their confidence, the largest probability, and compare it with the share that is right.
 
-    The confidence is the largest probability of a row. Bin b holds the confidences above ``b / bins``, up to and with
-    ``(b + 1) / bins``.
+    Bin b holds the confidences above ``b / bins``, up to and with ``(b + 1) / bins``.
 
     Source: Guo et al. (2017), section 2.
 
@@ -251,6 +247,11 @@ def _expect_whole(function: str, **arrays: Any) -> None:
                 f"{function} expects {name} as whole numbers, got {array.dtype}: classes are numbered from 0, and "
                 "argmax(axis=-1) takes them from probabilities"
             )
+
+
+def _expect_count(count: int) -> None:
+    if count < 0:
+        raise ValueError(f"worst_mistakes expects a count of at least 0, got {count}")
 
 
 def _expect_classes(predicted: Any, labels: Any, classes: int) -> None:
