@@ -241,7 +241,7 @@ def _say_how_well(run: Run, outcome: Outcome) -> None:
     ours, theirs = (outcome.scores[part][names[0]] for part in ("test", "baseline"))
     better = ours < theirs if names[0] == ERROR else ours > theirs
     verdict = "Better" if better else "[yellow]Not better[/yellow]"
-    out.print(f"{verdict} than without learning, by {names[0]} on the test examples.", highlight=False)
+    out.print(f"{verdict} than '{task.baseline.name}', by {names[0]} on the test examples.", highlight=False)
     how = f"stopped after {history.epochs}" if history.stopped else f"{history.epochs}"
     best = f"; kept is epoch {history.best}" if run.settings.patience and history.best else ""
     out.print(f"{outcome.seconds:.1f} s; epochs: {how}{best}.", highlight=False)
