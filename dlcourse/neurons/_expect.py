@@ -101,3 +101,21 @@ def expect_count(function: str, *, least: int = 1, **counts: int) -> None:
     for name, count in counts.items():
         if index(count) < least:
             raise ValueError(f"{function} expects {name} of at least {least}, got {count}")
+
+
+def expect_pairs(function: str, x: Any, y: Any) -> None:
+    """Refuse targets that do not stand beside the examples: NumPy would stretch them silently.
+
+    Args:
+        function: name for the message.
+        x: examples, one a row.
+        y: targets, one a row.
+
+    Raises:
+        ValueError: if there are not as many targets as examples, or none.
+    """
+    if np.ndim(x) < 1 or len(x) == 0 or np.shape(y)[:1] != np.shape(x)[:1]:
+        raise ValueError(
+            f"{function} expects one target for each example and at least one of them, got x of shape {np.shape(x)} "
+            f"and y of shape {np.shape(y)}: one example is one row of x and one entry of y"
+        )

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from dlcourse.neurons._arrays import Floats
 from dlcourse.neurons._expect import expect_floating, expect_gradient, expect_positive
 from dlcourse.training._normalized import NormalizedMLP
+from dlcourse.training._standardize import EPS, WHY_EPS, moments, standardize, standardize_op
 
 __all__ = [
     "EPS",
@@ -35,94 +36,6 @@ Units: TypeAlias = Float[np.ndarray, " n_in"]
 Rows: TypeAlias = Float[np.ndarray, "*batch n_in"]
 Batch: TypeAlias = Float[np.ndarray, "batch n_in"]
 Pullback: TypeAlias = Callable[[Floats], tuple[Floats, Units, Units]]
-Moment: TypeAlias = Float[np.ndarray, "*reduced"]
-
-EPS = 1e-5
-"""What is added to each variance, so that a constant feature is not divided by 0."""
-
-_WHY_EPS = "without it a constant feature is divided by 0; 1e-5 is usual"
-
-
-def moments(x: Floats, axis: int) -> tuple[Moment, Moment]:
-    r"""Return the mean and the biased variance along an axis.
-
-    .. math:: \mu = \frac1n \sum_i x_i, \qquad \sigma^2 = \frac1n \sum_i (x_i - \mu)^2
-
-    Args:
-        x: numbers, any shape with at least one axis.
-        axis: the axis along which they are compared.
-
-    Returns:
-        Mean and variance; the axis stays, with length 1.
-
-    Example:
-        >>> moments(np.array([[1.0, 10.0], [3.0, 10.0]]), 0)
-        (array([[ 2., 10.]]), array([[1., 0.]]))
-    """
-    first = x.take([0], axis)
-    shifted = x - first  # exactly 0 where all are equal, whereas a mean of large numbers is rounded
-    mean = shifted.mean(axis, keepdims=True)
-    return first + mean, np.square(shifted - mean).mean(axis, keepdims=True)
-
-
-def standardize(x: Floats, axis: int, eps: float = EPS) -> Floats:
-    r"""Bring the numbers along an axis to mean 0 and spread 1.
-
-    .. math:: y_i = \frac{x_i - \mu}{\sqrt{\sigma^2 + \varepsilon}}
-
-    Args:
-        x: numbers up to a size of 1e15, any shape with at least one axis.
-        axis: the axis along which they are compared.
-        eps: above 0; it keeps a constant feature at 0.
-
-    Returns:
-        Numbers in the dtype of ``x``, same shape.
-
-    Raises:
-        TypeError: if ``x`` does not hold floating-point numbers.
-        ValueError: if there is no such axis, or nothing along it, or ``eps`` is not above 0.
-
-    Example:
-        >>> standardize(np.array([[1.0, 10.0], [3.0, 10.0]]), 0).round(3)
-        array([[-1.,  0.],
-               [ 1.,  0.]])
-    """
-    return standardize_op(x, axis, eps)[0]
-
-
-def standardize_op(x: Floats, axis: int, eps: float = EPS) -> tuple[Floats, Callable[[Floats], Floats]]:
-    r"""Standardize and return the pullback, through the mean and through the spread.
-
-    .. math:: \bar x_i = \frac{1}{\sqrt{\sigma^2 + \varepsilon}}
-              \Bigl(\bar y_i - \frac1n \sum_j \bar y_j - y_i \, \frac1n \sum_j \bar y_j \, y_j\Bigr)
-
-    Source: Ioffe and Szegedy (2015), section 3.
-
-    Args:
-        x: numbers, any shape with at least one axis.
-        axis: the axis along which they are compared.
-        eps: above 0.
-
-    Returns:
-        :func:`standardize` of ``x``, and its pullback.
-
-    Example:
-        >>> y, pullback = standardize_op(np.array([1.0, 3.0]), 0)
-        >>> pullback(np.ones(2)).round(3)
-        array([0., 0.])
-    """
-    _expect_numbers("standardize", x, axis, eps)
-    mean, variance = moments(x, axis)
-    spread = np.sqrt(variance + eps)
-    y = (x - mean) / spread
-
-    def pullback(d_y: Floats) -> Floats:
-        expect_gradient("standardize", d_y, y)
-        through_mean = d_y.mean(axis, keepdims=True)
-        through_spread = y * (d_y * y).mean(axis, keepdims=True)
-        return (d_y - through_mean - through_spread) / spread
-
-    return y, pullback
 
 
 def batch_norm(x: Batch, gamma: Units, beta: Units, *, eps: float = EPS) -> Batch:
@@ -269,7 +182,7 @@ class BatchNorm:
                 f"BatchNorm expects a momentum above 0 and up to 1, got {momentum}: 0.1 moves the running statistics "
                 "a tenth of the way to each batch"
             )
-        expect_positive("BatchNorm", eps=eps, remedy=_WHY_EPS)
+        expect_positive("BatchNorm", eps=eps, remedy=WHY_EPS)
         self.momentum = momentum
         self.eps = eps
         self.gamma = np.ones(n_in, dtype)
@@ -351,7 +264,7 @@ class LayerNorm:
     def __init__(self, n_in: int, *, eps: float = EPS, dtype: Any = np.float64):
         if n_in < 2:
             raise ValueError(f"LayerNorm expects at least two units to compare, got {n_in}")
-        expect_positive("LayerNorm", eps=eps, remedy=_WHY_EPS)
+        expect_positive("LayerNorm", eps=eps, remedy=WHY_EPS)
         self.eps = eps
         self.gamma = np.ones(n_in, dtype)
         self.beta = np.zeros(n_in, dtype)
@@ -363,16 +276,6 @@ class LayerNorm:
     def forward_op(self, x: Rows, training: bool) -> tuple[Rows, Pullback]:
         """Return :func:`layer_norm_op` of a batch, in either mode."""
         return layer_norm_op(x, self.gamma, self.beta, eps=self.eps)
-
-
-def _expect_numbers(function: str, x: Floats, axis: int, eps: float) -> None:
-    expect_floating(function, x=x)
-    if not -x.ndim <= axis < x.ndim or x.shape[axis] == 0:
-        raise ValueError(
-            f"{function} expects numbers along axis {axis}, got x of shape {x.shape}: "
-            "axis 0 compares the samples of a batch, axis -1 the units of a sample"
-        )
-    expect_positive(function, eps=eps, remedy=_WHY_EPS)
 
 
 def _expect_units(function: str, x: Rows, gamma: Units, beta: Units) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from dlcourse.checks import Check, declared, given, run_checks
 from dlcourse.checks.shortcuts import refusal, refusal_in
-from dlcourse.neurons import activation
+from dlcourse.neurons import _softmax
 from dlcourse.neurons.neuron import perceptron_update, weighted_sum
 
 AGAINST = "dlcourse.neurons.neuron.weighted_sum"
@@ -232,15 +232,15 @@ def test_the_pasted_body_without_its_docstring_is_refused():
 
 
 def test_the_pasted_body_with_other_names_is_refused():
-    body = body_of(activation._below_top)
+    body = body_of(_softmax._below_top)
     for old, new in (("function", "which"), ("top", "largest"), ("infinite", "bad"), ("z", "scores")):
         body = re.sub(rf"\b{old}\b(?![^\n]*\":)", new, body)
     source = f"def mine(which, scores):{body}"
-    assert source != f"def mine(which, scores):{body_of(activation._below_top)}"
-    for sentence in both("mine", source, against="dlcourse.neurons.activation._below_top"):
+    assert source != f"def mine(which, scores):{body_of(_softmax._below_top)}"
+    for sentence in both("mine", source, against="dlcourse.neurons._softmax._below_top"):
         assert "pasted" in sentence
     other = source.replace("raise ValueError", "raise TypeError", 1)
-    assert both("mine", other, against="dlcourse.neurons.activation._below_top") == ("", "")
+    assert both("mine", other, against="dlcourse.neurons._softmax._below_top") == ("", "")
 
 
 HONEST = {
