@@ -86,7 +86,8 @@ def _drawn(fonts: Sequence[Path]) -> Float[np.ndarray, "h w"]:
     """Draw a row of ten digits a font, eight times as fine as they will be; ink is 1."""
     width, height = 10 * _SIDE, len(fonts) * _SIDE
     # The layout that figures of the book have would move the digits.
-    fig = Figure(figsize=(width, height), dpi=_FINE, facecolor="white", layout="none")
+    fig = Figure(figsize=(width, height), dpi=_FINE, facecolor="white")
+    fig.set_layout_engine("none")
     canvas = FigureCanvasAgg(fig)
     ax = fig.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(height, 0))

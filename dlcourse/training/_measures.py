@@ -92,18 +92,15 @@ def accuracy_interval(right: int, n: int, z: float = 1.96) -> Interval:
         >>> round(low, 3), round(high, 3)
         (0.937, 0.964)
     """
-    if not (n >= 1 and 0 <= right <= n):
-        raise ValueError(
-            f"accuracy_interval expects right from 0 to n, and n of at least 1, got {right} of {n}"
-        )
+    _expect_counts(right, n)
     p = right / n
     middle = p + z**2 / (2 * n)
     half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     share = 1 + z**2 / n
     # At the ends the formula gives 0 and 1, but for rounding.
-    return Interval(
-        (middle - half) / share if right > 0 else 0.0, (middle + half) / share if right < n else 1.0
-    )
+    low = (middle - half) / share if right > 0 else 0.0
+    high = (middle + half) / share if right < n else 1.0
+    return Interval(low, high)
 
 
 def bootstrap_interval(
@@ -136,12 +133,26 @@ def bootstrap_interval(
         >>> low < 0 < high
         True
     """
+    _expect_bootstrap(values, times, level)
+    n = len(values)
+    means = [values[rng.integers(n, size=n)].mean() for _ in range(times)]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def _expect_counts(right: int, n: int) -> None:
+    """Refuse what is no share."""
+    if not (n >= 1 and 0 <= right <= n):
+        raise ValueError(
+            f"accuracy_interval expects right from 0 to n, and n of at least 1, got {right} of {n}"
+        )
+
+
+def _expect_bootstrap(values: Float[np.ndarray, " n"], times: int, level: float) -> None:
+    """Refuse what has no mean, and an interval that holds nothing or everything."""
     expect_floating("bootstrap_interval", values=values)
     if len(values) == 0 or times < 1 or not 0 < level < 1:
         raise ValueError(
             f"bootstrap_interval expects values, times of at least 1 and a level between 0 and 1, "
             f"got {len(values)} values, times={times}, level={level}"
         )
-    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(times)]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))

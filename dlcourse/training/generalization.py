@@ -145,17 +145,15 @@ def learning_curve(
         (array([[0.  , 0.11]]), array([[0.85, 0.1 ]]))
     """
     _expect_pairs("learning_curve", x, y)
-    if not sizes or not 1 <= min(sizes) <= max(sizes) <= len(x):
-        raise ValueError(
-            f"learning_curve expects sizes from 1 to the number of examples, {len(x)}, got {list(sizes)}"
-        )
+    _expect_sizes(sizes, len(x))
     found = np.empty((2, repeats, len(sizes)))
     for repeat in range(repeats):
         order = rng.permutation(len(x))
         for i, n in enumerate(sizes):
             rows = order[:n]
             predict = learn(x[rows], y[rows])
-            found[:, repeat, i] = error(predict(x[rows]), y[rows]), error(predict(held_out[0]), held_out[1])
+            found[0, repeat, i] = error(predict(x[rows]), y[rows])
+            found[1, repeat, i] = error(predict(held_out[0]), held_out[1])
     return LearningCurve(np.array(sizes), *found)
 
 
@@ -200,3 +198,11 @@ def _expect_pairs(function: str, x: Array, y: Array) -> None:
     """Refuse samples without a target each."""
     if len(x) != len(y):
         raise ValueError(f"{function} expects one target a sample, got {len(x)} samples and {len(y)} targets")
+
+
+def _expect_sizes(sizes: Sequence[int], n: int) -> None:
+    """Refuse training sets that are empty or larger than what there is."""
+    if not sizes or not 1 <= min(sizes) <= max(sizes) <= n:
+        raise ValueError(
+            f"learning_curve expects sizes from 1 to the number of examples, {n}, got {list(sizes)}"
+        )
