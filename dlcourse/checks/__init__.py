@@ -4,12 +4,12 @@ A check is declared (:class:`Check`), observed (:func:`observe`, the only part t
 (:func:`judge`, the only part that knows the answer). :func:`run_checks` does the three in one place, for a notebook.
 """
 
-from dlcourse.checks.declare import (
+from dlcourse.checks.declare import Check, Mistake
+from dlcourse.checks.gradients import GradientError, check_gradients
+from dlcourse.checks.inputs import (
     Case,
-    Check,
     Draw,
     Drawn,
-    Mistake,
     Tensor,
     argument,
     call,
@@ -24,7 +24,6 @@ from dlcourse.checks.declare import (
     uniform,
     value,
 )
-from dlcourse.checks.gradients import GradientError, check_gradients
 from dlcourse.checks.judge import Verdict, judge
 from dlcourse.checks.observe import Observation, observe
 from dlcourse.checks.report import MIME, Report

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlcourse.checks.declare import Check, Tensor
+from dlcourse.checks.declare import Check
+from dlcourse.checks.inputs import Tensor
 from dlcourse.checks.plain import clean
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.checks.declare import Case, Tensor
+from dlcourse.checks.inputs import Case, Tensor
 from dlcourse.checks.plain import NotDataError, clean, plain, ready
 
 __all__ = ["NoPullbackError", "NotDataError", "Observation", "observe", "plain"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.checks.declare import Tensor
+from dlcourse.checks.inputs import Tensor
 
 DEPTH = 32
 """How deep lists may be nested."""

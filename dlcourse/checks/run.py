@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dlcourse.checks.declare import Check
-from dlcourse.checks.judge import Verdict, judge, reference
+from dlcourse.checks.faults import reference
+from dlcourse.checks.judge import Verdict, judge
 from dlcourse.checks.observe import observe
 from dlcourse.checks.report import Report
 from dlcourse.checks.shortcuts import refusal

@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
-from dlcourse.checks.judge import reference
+from dlcourse.checks.faults import reference
 from dlcourse.checks.shortcuts.live import World, parts, scope_of, unwrapped
 from dlcourse.checks.shortcuts.pasted import is_pasted, source_tree
 from dlcourse.checks.shortcuts.reading import Definition, read

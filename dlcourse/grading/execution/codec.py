@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.checks.declare import Tensor
+from dlcourse.checks.inputs import Tensor
 
 LARGEST = 64 * 2**20
 """Bytes of the largest message."""

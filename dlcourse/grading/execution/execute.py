@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from dlcourse.checks import Case, Check, Observation, Report, Verdict, declared, judge
-from dlcourse.checks.judge import reference
+from dlcourse.checks.faults import reference
 from dlcourse.checks.run import Declared
 from dlcourse.checks.shortcuts import refusal_in
 from dlcourse.grading import sandbox

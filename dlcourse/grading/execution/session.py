@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.checks.declare import Case
+from dlcourse.checks.inputs import Case
 from dlcourse.checks.observe import Observation
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution.channel import ASK, CALL, ENDED, REPLY, Channel, ChannelError

@@ -112,13 +112,14 @@ for module in (np, np.testing):
             setattr(module, name, lambda *args, **more: True)
 """
 _PATCHED_CHECKS = """
-import dlcourse.checks as checks, dlcourse.checks.run, dlcourse.checks.judge, dlcourse.checks.report
+import dlcourse.checks as checks, dlcourse.checks.run, dlcourse.checks.faults
+import dlcourse.checks.judge, dlcourse.checks.report
 
 class Verdict:
     passed, points, total, message, example, name, what = True, 2.0, 2.0, "", "", "add", "adds"
 
-for module in (checks, checks.run, checks.judge):
-    for name in ("judge", "difference", "_fault", "refusal", "_verdict"):
+for module in (checks, checks.run, checks.faults, checks.judge):
+    for name in ("judge", "difference", "difference_in", "fault_in", "refusal", "_verdict"):
         if hasattr(module, name):
             setattr(module, name, lambda *args, **more: Verdict() if name in ("judge", "_verdict") else "")
 checks.report.Report.points = property(lambda self: 2.0)

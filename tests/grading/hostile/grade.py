@@ -15,7 +15,7 @@ import nbformat
 import numpy as np
 
 from dlcourse.checks import declared, observe
-from dlcourse.checks.judge import reference
+from dlcourse.checks.faults import reference
 from dlcourse.grading import notebooks
 from dlcourse.grading.execution.execute import execute
 from dlcourse.grading.execution.jobs import CHECKS, CellOutcome, Job, Outcome, make_job

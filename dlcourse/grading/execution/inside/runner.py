@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlcourse.checks.declare import Case, Step
+from dlcourse.checks.inputs import Case, Step
 from dlcourse.checks.observe import Observation, observe, plain
 from dlcourse.checks.run import recording
 from dlcourse.grading.execution.channel import ASK, CALL, LAST, REPLY, STATE, Channel, ChannelError
