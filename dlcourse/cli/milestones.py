@@ -140,9 +140,8 @@ def shown(report: Report, *, wide: bool = False) -> Iterator[RenderableType]:
             yield Text.assemble(
                 "  ", (f"Stopped at step {len(trained.curve) + 1}: ", "bold red"), trained.stopped
             )
-    yield Text.assemble(
-        (f"{report.yours:.0%}", "bold"), f" of the {report.seconds:.1f} s of training ran in your code."
-    )
+    took = f"{report.seconds:.1f} s" if report.seconds >= 1 else f"{1000 * report.seconds:.0f} ms"
+    yield Text.assemble((f"{report.yours:.0%}", "bold"), f" of the {took} of training ran in your code.")
 
 
 def _whose(line: Line) -> Text:

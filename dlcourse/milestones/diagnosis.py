@@ -42,8 +42,11 @@ def broken(milestone: Milestone, use: Use) -> str:
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        causes = list(_causes(milestone, use))
-        harm = _harm(milestone, use)
+        try:
+            causes = list(_causes(milestone, use))
+            harm = _harm(milestone, use)
+        except OvertimeError as error:
+            return f"Nothing can be trained with it: {error}."
     if not causes:
         return f"{harm}." if harm else "It learns all the same: on these data nothing suffers."
     return f"{harm}: {causes[0]}." if harm else f"It learns all the same, but {causes[0]}."
@@ -62,6 +65,8 @@ def _harm_to(milestone: Milestone, stage: Stage, use: Use) -> tuple[int, str]:
     what = f"The {stage.measure} on {stage.name}"
     try:
         before, after = _few_steps(stage, use)
+    except OvertimeError:
+        raise
     except Exception:
         return 5, f"Training on {stage.name} stops"
     fell, lacks = (before - after) / wanted, (after - after_right) / wanted
@@ -103,8 +108,8 @@ def _causes(milestone: Milestone, use: Use) -> Iterator[str]:
         found: list[Found] = []
         try:
             found += probe(use)
-        except OvertimeError as error:
-            stopped = str(error)
+        except OvertimeError:
+            raise
         except Exception as error:
             first = (str(error).strip().splitlines() or [""])[0]
             stopped = stopped or f"{type(error).__name__}: {first}".rstrip(": .")

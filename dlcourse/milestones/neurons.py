@@ -2,7 +2,7 @@
 
 Rosenblatt's perceptron was shown in July 1958, as a program on an IBM 704: after about fifty cards it told those marked
 on the left from those marked on the right. The machine built for it, the Mark I, saw with 20 times 20 photocells. The
-cards themselves are not kept: ours are drawn.
+cards here are drawn anew.
 """
 
 from __future__ import annotations

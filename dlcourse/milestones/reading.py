@@ -6,14 +6,14 @@ cell that raises or never ends costs its own piece only. This runs the learner's
 
 from __future__ import annotations
 
+import hashlib
+import linecache
 import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from dlcourse.checks import Check, declared, run_checks
 from dlcourse.grading.errors import GradingError
@@ -159,7 +159,7 @@ def judge(milestone: Milestone, notebook: Notebook, watch: Watch, *, chapter: st
     checks = _checks(notebook)
     scope: dict[str, Any] = {"__name__": "__main__"}
     raised, sources = {}, {}
-    with quiet(), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for cell in notebook.cells:
             if cell.cell_type == "code" and not graded(cell):
@@ -188,23 +188,23 @@ def _work(
         return Work(
             piece, WRONG, f"the cell {name!r} is gone from your notebook: take a fresh copy", scope=scope
         )
-    told = _told(checks, name, scope, watch) if name in scope else "is not defined"
+    endless = False
+    try:
+        told = _told(checks, name, scope, watch) if name in scope else "is not defined"
+    except OvertimeError as error:
+        told, endless = str(error), True
     if not told and name in scope and not raised[name]:
         return Work(piece, RIGHT, value=scope[name], scope=scope)
     if re.search(r"^\s*raise NotImplementedError", sources[name], re.M):
         return Work(piece, OPEN, scope=scope)
     if raised[name]:
         return Work(piece, WRONG, f"its cell stops with {raised[name]}", scope=scope)
-    endless = told.startswith("your ")
     return Work(piece, WRONG, told, None if endless else scope.get(name), scope)
 
 
 def _told(checks: Sequence[Check], name: str, scope: dict[str, Any], watch: Watch) -> str:
     """Return the first sentence of the checks that fail, or an empty string."""
-    try:
-        report = watch.call(f"your {name}", lambda: run_checks(*checks, names=scope))
-    except OvertimeError as error:
-        return str(error)
+    report = watch.call(f"your {name}", lambda: run_checks(*checks, names=scope))
     return next((verdict.message or verdict.what for verdict in report.verdicts if not verdict.passed), "")
 
 
@@ -227,8 +227,12 @@ def _checks(notebook: Notebook) -> dict[str, list[Check]]:
 def _execute(source: str, what: str, scope: dict[str, Any], watch: Watch) -> str:
     """Run a cell; return what it raised in one line, or an empty string."""
     lines = [line if not line.lstrip().startswith(("%", "!", "?")) else "" for line in source.split("\n")]
+    text = "\n".join(lines)
+    # The checks look at the source, by the file's name: a loop where none is wanted, for one.
+    file = f"<cell {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     try:
-        watch.call(what, lambda: exec(compile("\n".join(lines), f"<{what}>", "exec"), scope))
+        watch.call(what, lambda: exec(compile(text, file, "exec"), scope))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit() in a cell included

@@ -196,7 +196,7 @@ MOMENTUM = Stage(
     lambda p: digits_truth(lambda x: forward_op(x, layers_of(p, "relu"))[0]),
     60,
 )
-NORMAL = Stage("the digits (batch norm, AdamW)", "loss", EPOCHS * 110, with_batch_norm, _normal_truth, 60)
+NORMAL = Stage("the digits (batch norm)", "loss", EPOCHS * 110, with_batch_norm, _normal_truth, 60)
 MILESTONE = Milestone(
     "training",
     "The same digits, read better",

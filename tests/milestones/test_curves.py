@@ -22,7 +22,7 @@ def test_neighbours_are_averaged_and_what_is_no_number_is_left_out():
 
 def test_the_picture_has_one_curve_a_stage_and_can_be_saved(write, tmp_path):
     report = run(milestone("neurons"), write("neurons"))
-    assert [ax.get_title() for ax in draw(report).axes] == [
+    assert [ax.get_title().split("\n")[0] for ax in draw(report).axes] == [
         "the cards (one by one)",
         "the cards (pass after pass)",
     ]
