@@ -10,21 +10,38 @@ import copy
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import dedent
-from typing import Any
 
+from dlcourse.grading.cells import (
+    Cell,
+    Notebook,
+    answer_cells,
+    assert_clean,
+    check_metadata,
+    grade_id,
+    graded,
+)
 from dlcourse.grading.errors import GradingError, did_you_mean
 
-Notebook = Any  # nbformat.NotebookNode: nbformat has no types
-Cell = Any
-
-FIELDS = ("grade", "grade_id", "locked", "schema_version", "solution", "task")
-_SOLUTION = re.compile(r"^[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION[^\n]*$", re.M | re.S)
-_HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n(.*?)^[^\n]*END HIDDEN TESTS[^\n]*$", re.M | re.S)
-_MARKER = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
+__all__ = [
+    "Cell",
+    "Notebook",
+    "Task",
+    "assert_clean",
+    "grade_id",
+    "graded",
+    "parse_exercise",
+    "read_exercise",
+    "reference",
+    "reference_answers",
+    "released",
+    "tasks",
+    "total_points",
+    "untouched",
+    "with_answers",
+]
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,7 @@ def parse_exercise(text: str, *, name: str) -> Notebook:
     notebook.metadata["language_info"] = {"name": "python"}
     _name_cells(notebook)
     _fold_checks(notebook)
-    _check_metadata(notebook, name)
+    check_metadata(notebook, name)
     tasks(notebook, name=name)
     nbformat.validate(notebook)
     return notebook
@@ -101,16 +118,6 @@ def _fold_checks(notebook: Notebook) -> None:
     for cell in notebook.cells:
         if graded(cell) and cell.cell_type == "code" and "### BEGIN HIDDEN TESTS" not in cell.source:
             cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
-
-
-def graded(cell: Cell) -> bool:
-    """Tell whether a cell's output is worth points."""
-    return bool(cell.metadata.get("nbgrader", {}).get("grade"))
-
-
-def grade_id(cell: Cell) -> str:
-    """Return a cell's nbgrader name, or an empty string."""
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
 
 
 def tasks(notebook: Notebook, *, name: str = "the notebook") -> list[Task]:
@@ -129,7 +136,7 @@ def tasks(notebook: Notebook, *, name: str = "the notebook") -> list[Task]:
     Raises:
         GradingError: A task has no visible check, or a graded cell belongs to no task.
     """
-    answers = [grade_id(cell) for cell in _answer_cells(notebook)]
+    answers = [grade_id(cell) for cell in answer_cells(notebook)]
     belongs: dict[str, list[Cell]] = {task: [] for task in answers}
     for cell in notebook.cells:
         if not graded(cell) or cell.metadata["nbgrader"]["solution"]:
@@ -174,7 +181,7 @@ def with_answers(notebook: Notebook, answers: Mapping[str, str]) -> Notebook:
         GradingError: There is no such task.
     """
     result = copy.deepcopy(notebook)
-    cells = {grade_id(cell): cell for cell in _answer_cells(result)}
+    cells = {grade_id(cell): cell for cell in answer_cells(result)}
     for task, source in answers.items():
         if task not in cells:
             hint = did_you_mean(task, cells) or f" There are: {', '.join(cells)}."
@@ -195,7 +202,7 @@ def reference(notebook: Notebook) -> Notebook:
 
 def reference_answers(notebook: Notebook) -> dict[str, str]:
     """Return the solution of every task, by the task's name."""
-    return {grade_id(cell): cell.source for cell in _answer_cells(reference(notebook))}
+    return {grade_id(cell): cell.source for cell in answer_cells(reference(notebook))}
 
 
 def untouched(notebook: Notebook) -> Notebook:
@@ -216,47 +223,6 @@ def released(notebook: Notebook) -> Notebook:
     return result
 
 
-def assert_clean(source: Notebook, release: Notebook, *, name: str) -> None:
-    """Make sure that nothing which learners must not see is in the file they get.
-
-    Args:
-        source: The exercise, with its solutions and hidden checks.
-        release: The notebook about to be handed out.
-        name: How error messages call it.
-
-    Raises:
-        GradingError: A solution, a hidden check, a marker or an output is in the released notebook.
-    """
-    shown = [(grade_id(cell) or cell.id, _flat(cell.source)) for cell in release.cells]
-    for cell in source.cells:
-        for kind, pattern in (("solution", _SOLUTION), ("hidden check", _HIDDEN)):
-            for body in pattern.findall(cell.source):
-                secret = _flat(dedent(body))
-                for where, text in shown:
-                    if secret and secret in text:
-                        raise GradingError(
-                            f"{name} was not released: the {kind} of {grade_id(cell)!r} stands in the "
-                            f"cell {where!r}; take it out of that cell of the exercise."
-                        )
-    for cell in release.cells:
-        if _MARKER.search(cell.source):
-            raise GradingError(
-                f"{name} was not released: a solution or hidden-test marker is left in the cell "
-                f"{grade_id(cell) or cell.id!r}; its region is not closed in the exercise."
-            )
-        if cell.get("outputs"):
-            raise GradingError(
-                f"{name} was not released: the cell {grade_id(cell) or cell.id!r} has an output; "
-                "exercises are kept without outputs."
-            )
-
-
-def _answer_cells(notebook: Notebook) -> Iterator[Cell]:
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution"):
-            yield cell
-
-
 def _name_cells(notebook: Notebook) -> None:
     """Give every cell an id that depends on its name or text, not on chance."""
     seen: Counter[str] = Counter()
@@ -265,66 +231,6 @@ def _name_cells(notebook: Notebook) -> None:
         base = re.sub(r"[^a-zA-Z0-9_-]", "-", grade_id(cell))[:56] or f"{cell.cell_type}-{digest}"
         seen[base] += 1
         cell.id = base if seen[base] == 1 else f"{base}-{seen[base]}"
-
-
-def _check_metadata(notebook: Notebook, name: str) -> None:
-    seen: set[str] = set()
-    for position, cell in enumerate(notebook.cells, start=1):
-        metadata = cell.metadata.get("nbgrader")
-        if metadata is None:
-            continue
-        if not isinstance(metadata, dict):
-            raise GradingError(
-                f"{name}: the nbgrader metadata of cell {position} is {metadata!r}; "
-                "it must be one line of JSON in braces."
-            )
-        missing = [field for field in FIELDS if field not in metadata]
-        if missing or not str(metadata.get("grade_id", "")).strip():
-            raise GradingError(
-                f"{name}: the nbgrader metadata of cell {position} ({_start(cell)}) lacks "
-                f"{', '.join(missing) or 'a grade_id'}; add it to the line that begins with ':nbgrader:'."
-            )
-        if metadata["grade_id"] in seen:
-            raise GradingError(
-                f"{name}: the grade_id {metadata['grade_id']!r} is used twice; "
-                "give each cell a name of its own."
-            )
-        seen.add(metadata["grade_id"])
-        if metadata["grade"] and not isinstance(metadata.get("points"), int | float):
-            raise GradingError(
-                f"{name}: the graded cell {metadata['grade_id']!r} has no points; "
-                'add "points": 1 to its metadata.'
-            )
-        _check_regions(cell, name)
-    if not any(True for _ in _answer_cells(notebook)):
-        raise GradingError(
-            f"{name} is not an exercise: no code cell takes an answer; "
-            'give one a grade_id and "solution": true.'
-        )
-
-
-def _check_regions(cell: Cell, name: str) -> None:
-    metadata = cell.metadata["nbgrader"]
-    if metadata["solution"] and cell.cell_type == "code" and not _SOLUTION.search(cell.source):
-        raise GradingError(
-            f"{name}: the answer cell {metadata['grade_id']!r} has no solution; put it between "
-            "the lines '### BEGIN SOLUTION' and '### END SOLUTION'."
-        )
-    if metadata["grade_id"].endswith("_hidden") and _flat(_HIDDEN.sub("", cell.source)):
-        raise GradingError(
-            f"{name}: the hidden check {metadata['grade_id']!r} shows some of its lines to learners; put "
-            "all but comments between '### BEGIN HIDDEN TESTS' and '### END HIDDEN TESTS'."
-        )
-
-
-def _start(cell: Cell) -> str:
-    return repr(next(iter(cell.source.strip().split("\n")))[:40])
-
-
-def _flat(text: str) -> str:
-    """Return a text without indentation, blank lines and comments: what is compared for leaks."""
-    lines = (line.strip() for line in text.split("\n"))
-    return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 
 def _first_line(error: Exception) -> str:
