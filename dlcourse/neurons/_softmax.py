@@ -20,6 +20,10 @@ Pullback: TypeAlias = Callable[[Float[np.ndarray, "*shape"]], Float[np.ndarray, 
 Rows: TypeAlias = Float[np.ndarray, "*batch classes"]
 
 
+class InfiniteScoreError(ValueError):
+    """A row's largest score is infinite, so that no share can be said."""
+
+
 def _below_top(function: str, z: Rows) -> Rows:
     """Subtract the largest score of each row: no exponential is then above 1."""
     expect_floating(function, z=z)
@@ -31,7 +35,7 @@ def _below_top(function: str, z: Rows) -> Rows:
     top = z.max(axis=-1, keepdims=True)  # (*batch, 1)
     infinite = np.isinf(top)
     if infinite.any():
-        raise ValueError(
+        raise InfiniteScoreError(
             f"{function} expects a finite largest score in each row, "
             f"got {top[infinite][0]}: an intermediate value has overflowed, "
             "or every class of a row is masked with -inf"

@@ -18,6 +18,7 @@ from jaxtyping import Shaped
 from dlcourse.learning._trainable import Trainable
 from dlcourse.learning.gradient_descent import DivergenceError, minibatches
 from dlcourse.neurons._arrays import Array
+from dlcourse.neurons._softmax import InfiniteScoreError
 from dlcourse.training._run import History, Stepping, describe, load, restore, save, snapshot
 
 Samples: TypeAlias = Shaped[np.ndarray, "n ..."]
@@ -121,6 +122,8 @@ def _epoch(
         with np.errstate(over="ignore", invalid="ignore"):
             try:
                 loss, gradients = model.loss_and_gradients(x[rows], y[rows])
+            except InfiniteScoreError as error:
+                raise _diverged(where, float("inf"), history, optimizer) from error
             except ValueError as error:
                 error.add_note(f"This was in {where}; the losses before were {_last(history.steps)}.")
                 raise
@@ -139,7 +142,10 @@ def _epoch(
 def _validate(model: Trainable, x: Array, y: Array, history: History) -> None:
     """Look at samples that are not trained on."""
     with np.errstate(over="ignore", invalid="ignore"):
-        loss = float(model.loss(x, y))
+        try:
+            loss = float(model.loss(x, y))
+        except InfiniteScoreError:
+            loss = float("inf")
     if not isfinite(loss):
         raise DivergenceError(
             f"the validation loss is {loss} after epoch {history.epochs}, while that in training is "

@@ -338,6 +338,15 @@ def test_a_validation_loss_that_is_not_finite_is_told():
         count([1.0, np.nan])
 
 
+@pytest.mark.parametrize("kind", [TrainableMLP, FusedMLP])
+def test_scores_that_grow_out_of_range_are_told_in_the_same_way(kind):
+    model = kind(network())
+    x, y = clouds()
+    optimizer = SGD(model.parameters, rate=1e200)
+    with pytest.raises(DivergenceError, match=r"epoch \d+, .*lower the rate, which was 1e\+200"):
+        fit(model, x, y, optimizer=optimizer, epochs=3, batch=50, rng=generator())
+
+
 def test_an_error_of_the_network_says_where_it_was():
     model = TrainableMLP(network())
     x, y = clouds()
