@@ -66,17 +66,8 @@ def draw(report: Report) -> Figure:
             steps, means = smoothed(trained.curve, points=120)
             ax.plot(steps, means, color=style.C0, marker="o" if len(steps) < 10 else "")
             ax.set(xlabel="step", ylabel=trained.stage.measure, ylim=(0, None))
-            ax.set_title(trained.stage.name)
             says = trained.result.says if trained.result else "stopped"
-            ax.text(
-                0.97,
-                0.95,
-                says.replace(" of ", " of\n", 1),
-                transform=ax.transAxes,
-                ha="right",
-                va="top",
-                size=10,
-            )
+            ax.set_title(f"{trained.stage.name}\n{says}", size=10)
     return fig
 
 

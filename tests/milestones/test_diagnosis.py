@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from dlcourse.grading.sample import mistakes_of
 from dlcourse.milestones import PARTS, milestone
 from dlcourse.milestones.clock import Watch
 from dlcourse.milestones.diagnosis import compared, said
@@ -11,7 +10,7 @@ from dlcourse.milestones.pieces import Quantity
 from dlcourse.milestones.reading import WRONG
 from dlcourse.milestones.run import look
 
-from .conftest import EXERCISES
+from .outside import outside
 
 CLASSIC = {
     ("learning", "two_layer_gradients", "wrong sign"): (
@@ -72,24 +71,25 @@ CLASSIC = {
 }
 
 
-def broken_by(part, task, code, hand_in):
-    wanted = milestone(part)
-    chapter = next(piece.chapter for piece in wanted.pieces if piece.name == task)
-    handed = hand_in(part, chapter, **{task: code})
-    work = next(work for work in handed.works if work.piece.name == task)
-    return work, look(wanted, handed, work, Watch(5)) if work.state == WRONG else ""
-
-
 @pytest.mark.parametrize(
     ("part", "task", "name"),
     [pytest.param(*case, marks=() if case[0] == "neurons" else pytest.mark.slow) for case in CLASSIC],
 )
-def test_a_classic_mistake_is_named_by_what_it_breaks(part, task, name, hand_in):
-    chapter = next(piece.chapter for piece in milestone(part).pieces if piece.name == task)
-    [code] = [
-        m.code for m in mistakes_of(EXERCISES / part / f"{chapter}.md") if (m.task, m.name) == (task, name)
-    ]
-    assert broken_by(part, task, code, hand_in)[1] == CLASSIC[part, task, name]
+def test_a_classic_mistake_is_named_by_what_it_breaks(part, task, name):
+    [says] = [breaks for *which, _, _, breaks in outside("mistakes", part) if which == [task, name]]
+    assert says == CLASSIC[part, task, name]
+
+
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=() if part == "neurons" else pytest.mark.slow) for part in PARTS]
+)
+def test_every_mistake_of_the_exercises_is_found_and_gets_a_sentence(part):
+    found = outside("mistakes", part)
+    assert [(task, name) for task, name, state, _, _ in found if state != WRONG] == []
+    assert [(task, name) for task, name, _, told, says in found if not (told and says.endswith("."))] == []
+    assert [says for *_, says in found if "nan" in says] == []
+    harmed = [says for *_, says in found if not says.startswith("It learns all the same")]
+    assert len(harmed) > len(found) / 8
 
 
 def test_one_gradient_of_several_is_named(hand_in):
@@ -100,8 +100,10 @@ def test_one_gradient_of_several_is_named(hand_in):
         "    P[np.arange(len(x)), labels] -= 1\n    d_Z2 = P / len(x)\n    d_Z1 = d_Z2 @ W2.T * (Z1 > 0)\n"
         "    return loss, (-x.T @ d_Z1, d_Z1.sum(axis=0), H.T @ d_Z2, d_Z2.sum(axis=0))\n"
     )
-    _, sentence = broken_by("learning", "two_layer_gradients", code, hand_in)
-    assert sentence.endswith("your gradient of W1 points the wrong way.")
+    wanted = milestone("learning")
+    handed = hand_in("learning", "backpropagation", two_layer_gradients=code)
+    [work] = handed.of(WRONG)
+    assert look(wanted, handed, work, Watch(5)).endswith("your gradient of W1 points the wrong way.")
 
 
 def test_a_loop_without_end_that_was_refused_unrun_is_ended(hand_in):
@@ -114,20 +116,6 @@ def test_a_loop_without_end_that_was_refused_unrun_is_ended(hand_in):
         "Nothing can be trained with it: your one_step did not come back within 0.2 s: "
         "look for a loop that never ends."
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("part", PARTS)
-def test_every_mistake_of_the_exercises_gets_a_sentence(part, hand_in):
-    wanted = milestone(part)
-    names = {piece.name for piece in wanted.pieces}
-    for chapter in wanted.chapters:
-        for mistake in mistakes_of(EXERCISES / part / f"{chapter}.md"):
-            if mistake.task in names and any(check.endswith("_check") for check in mistake.loses):
-                work, sentence = broken_by(part, mistake.task, mistake.code, hand_in)
-                if work.state == WRONG:
-                    assert sentence.endswith("."), mistake.name
-                    assert "nan" not in sentence, mistake.name
 
 
 RIGHT = np.array([[1.0, 2.0], [-3.0, 0.5]])

@@ -10,6 +10,7 @@ from dlcourse.milestones.neurons import cards
 from dlcourse.milestones.reading import OPEN, RIGHT
 
 from .conftest import EXERCISES, STUB, exercise, package_only
+from .outside import outside
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -151,22 +152,12 @@ def test_what_a_piece_writes_into_its_inputs_stays_there(write):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("part", "least"), [("learning", 0.9), ("training", 0.93)])
-def test_a_learner_who_solved_everything_reaches_the_milestone(part, least, write):
-    report = run(milestone(part), write(part))
-    assert report.reached
-    assert report.trained[-1].result.value > least
-    assert {line.work.state for line in report.lines} == {RIGHT}
-    assert report.yours > 0.25
-    assert all(line.calls for line in report.lines if line.work.piece.name != "he")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("part", "least"), [("learning", 0.9), ("training", 0.93)])
-def test_the_package_alone_reaches_the_milestone(part, least, write):
-    wanted = milestone(part)
-    stubs = {piece.name: f"def {piece.name}(*arguments, **named):\n    {STUB}\n" for piece in wanted.pieces}
-    report = run(wanted, write(part, **stubs))
-    assert report.reached
-    assert report.trained[-1].result.value > least
-    assert report.yours == 0
-    assert all(line.calls for line in report.lines if line.work.piece.name != "mean_squared_error_op")
+@pytest.mark.parametrize("way", ["right", "stubs"])
+def test_learner_and_package_reach_the_milestone(part, least, way):
+    report = outside("whole", part, way)
+    assert report["reached"]
+    assert min(report["values"][-1:]) > least
+    assert report["states"] == ([RIGHT] if way == "right" else [OPEN])
+    assert (report["yours"] > 0) == (way == "right")
+    # The solution of draw_parameters draws by itself.
+    assert report["uncalled"] == (["he"] if (part, way) == ("training", "right") else [])
