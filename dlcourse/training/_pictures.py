@@ -155,7 +155,7 @@ def centred(images: Pictures) -> Pictures:
     expect_pictures("centred", images)
     _, h, w = images.shape
     ink = np.maximum(images.sum(axis=(1, 2), dtype=float), 1e-12)  # (batch,)
-    row = images.sum(axis=2, dtype=float) @ np.arange(h) / ink  # (batch,) centre of mass
+    row = images.sum(axis=2, dtype=float) @ np.arange(h) / ink  # (batch,)
     column = images.sum(axis=1, dtype=float) @ np.arange(w) / ink
     empty = images.any(axis=(1, 2)) == 0
     down = np.where(empty, 0, np.rint(h // 2 - row))
