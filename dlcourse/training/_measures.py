@@ -1,4 +1,4 @@
-"""How wrong a network is, for which classes, and how sure one can be of that number.
+"""How wrong a network is, and how sure one can be of that number.
 
 Chapter: book/training/generalization.md. Sources: Wilson (1927); Efron and Tibshirani (1993), chapters 6 and 13.
 """
@@ -18,41 +18,6 @@ from dlcourse.neurons.network import accuracy
 def error_rate(predicted: Int[np.ndarray, " batch"], labels: Int[np.ndarray, " batch"]) -> float:
     """Return the share of wrong answers, the other side of :func:`~dlcourse.neurons.network.accuracy`."""
     return 1 - accuracy(predicted, labels)
-
-
-def confusion(
-    predicted: Int[np.ndarray, " n"], labels: Int[np.ndarray, " n"], classes: int
-) -> Int[np.ndarray, "classes classes"]:
-    """Count how often each class is taken for each other one.
-
-    Args:
-        predicted: class indices, ``(n,)``.
-        labels: the true ones, ``(n,)``.
-        classes: how many there are.
-
-    Returns:
-        Counts, ``(classes, classes)``: row for the true class, column for the predicted one. The right answers are
-        on the diagonal.
-
-    Raises:
-        ValueError: if the lengths differ or an index is no class.
-
-    Example:
-        >>> confusion(np.array([0, 1, 1, 1]), np.array([0, 0, 0, 1]), classes=2)
-        array([[1, 2],
-               [0, 1]])
-    """
-    if len(predicted) != len(labels):
-        raise ValueError(
-            f"confusion expects one label a prediction, got {len(predicted)} predictions, {len(labels)} labels"
-        )
-    for name, indices in (("predicted", predicted), ("labels", labels)):
-        if len(indices) and not (indices.min() >= 0 and indices.max() < classes):
-            raise ValueError(
-                f"confusion expects class indices from 0 to {classes - 1}, got {name} from {indices.min()} "
-                f"to {indices.max()}: pass classes={max(classes, int(indices.max()) + 1)}"
-            )
-    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 class Interval(NamedTuple):

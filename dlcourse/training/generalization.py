@@ -20,7 +20,6 @@ from dlcourse.training._measures import (
     Interval,
     accuracy_interval,
     bootstrap_interval,
-    confusion,
     error_rate,
 )
 from dlcourse.training._pictures import centred, noisy
@@ -33,7 +32,6 @@ __all__ = [
     "accuracy_interval",
     "bootstrap_interval",
     "centred",
-    "confusion",
     "cross_validate",
     "error_rate",
     "folds",

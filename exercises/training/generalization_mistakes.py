@@ -8,7 +8,6 @@ from dlcourse.checks import Mistake
 GROUPS = {"hold_out_groups_check": 1, "hold_out_groups_hidden": 1}
 SPLIT = {"split_once_check": 2, "split_once_hidden": 2}
 FOLDS = {"list_folds_check": 2, "list_folds_hidden": 2}
-CONFUSION = {"confusion_check": 1, "confusion_hidden": 1}
 INTERVAL = {"accuracy_interval_check": 1, "accuracy_interval_hidden": 1}
 CURVE = {"growing_sets_check": 2, "growing_sets_hidden": 2}
 
@@ -67,16 +66,6 @@ def _folds(
         f"    return [{pair} for i in range({count})]\n"
     )
     return Mistake("list_folds", name, code, FOLDS, told)
-
-
-def _confusion(name: str, told: str, *, adds: str, answer: str = "counts") -> Mistake:
-    code = (
-        "def confusion(predicted, labels, classes):\n"
-        "    counts = np.zeros((classes, classes), int)\n"
-        f"    {adds}\n"
-        f"    return {answer}\n"
-    )
-    return Mistake("confusion", name, code, CONFUSION, told)
 
 
 def _interval(
@@ -186,16 +175,6 @@ MISTAKES = [
     _folds("last fold left out", "You left the last fold out", count="len(parts) - 1"),
     _folds("size k", "Your folds have k rows", parts="[order[i : i + k] for i in range(0, n, k)]"),
     _folds("dealt out", "You dealt the rows out like cards", parts="[order[i::k] for i in range(k)]"),
-    _confusion(
-        "rows and columns", "You exchanged rows and columns", adds="np.add.at(counts, (predicted, labels), 1)"
-    ),
-    _confusion("counted once", "You counted each pair once only", adds="counts[labels, predicted] += 1"),
-    _confusion(
-        "shares",
-        "You divided by the number of examples of a class",
-        adds="np.add.at(counts, (labels, predicted), 1)",
-        answer="counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)",
-    ),
     _interval(
         "simple interval",
         "You took the simple interval",
