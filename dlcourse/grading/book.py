@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,10 @@ import dlcourse
 def earlier_modules(root: Path, chapter: str) -> tuple[str, ...]:
     """Return the parts of `dlcourse` that come before a chapter in the book: what its exercise may import.
 
+    With each chapter come the modules without a chapter that it imports, and no others: what a part shares may hold the
+    answers to a later exercise. For the same reason a chapter is left out that imports one which is still to come, as the
+    opening chapter does.
+
     Args:
         root: The repository.
         chapter: `part/chapter`.
@@ -25,12 +30,37 @@ def earlier_modules(root: Path, chapter: str) -> tuple[str, ...]:
     if chapter not in pages:
         return ()
     package = Path(dlcourse.__file__).parent
-    before = [page for page in pages[: pages.index(chapter)] if (package / f"{page}.py").is_file()]
-    found = []
-    for part in dict.fromkeys(page.split("/")[0] for page in before):
-        # What the modules of a part share.
-        found += [f"dlcourse.{part}.{path.stem}" for path in sorted((package / part).glob("_[!_]*.py"))]
-    return tuple(found + [f"dlcourse.{page.replace('/', '.')}" for page in before])
+    chapters = [page for page in pages if (package / f"{page}.py").is_file()]
+    place = pages.index(chapter)
+    to_come = {_module(page) for page in chapters if pages.index(page) >= place}
+    found: dict[str, None] = {}
+    for page in chapters:
+        needed = _needed(package, _module(page), {page.split("/")[0] for page in chapters})
+        if not to_come & needed.keys():
+            found |= needed
+    return tuple(found)
+
+
+def _module(page: str) -> str:
+    return f"dlcourse.{page.replace('/', '.')}"
+
+
+def _needed(package: Path, module: str, parts: set[str]) -> dict[str, None]:
+    """Return a module and all modules of the book's parts that are imported with it, in the order found."""
+    found, waiting = {}, [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name == "dlcourse" or name.split(".")[1] not in parts:
+            continue
+        path = package.joinpath(*name.split(".")[1:])
+        source = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+        if source.is_file():  # otherwise it is something in a module
+            found[name] = source
+            waiting.append(name.rpartition(".")[0])  # a package is imported before what is in it
+            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlcourse."):
+                    waiting += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return {name: None for name, source in found.items() if source.name != "__init__.py"}
 
 
 def book_order(root: Path) -> list[str]:

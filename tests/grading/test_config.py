@@ -41,14 +41,21 @@ def test_no_kernel_is_among_the_steps_of_grading(tmp_path):
     assert "Execute" not in names
 
 
-def test_an_exercise_may_import_the_chapters_before_its_own_and_what_they_share():
-    assert earlier_modules(ROOT, "neurons/neuron") == ()
+def test_an_exercise_may_import_the_chapters_before_its_own_and_what_they_import():
     found = earlier_modules(ROOT, "neurons/network")
-    assert {"dlcourse.neurons.neuron", "dlcourse.neurons.activation", "dlcourse.neurons._expect"} <= set(
+    assert {"dlcourse.neurons.neuron", "dlcourse.neurons.activation", "dlcourse.neurons._softmax"} <= set(
         found
     )
     assert "dlcourse.neurons.network" not in found
+    assert "dlcourse.training._fit" in earlier_modules(ROOT, "training/generalization")
     assert earlier_modules(ROOT, "foreign/chapter") == ()
+
+
+def test_an_exercise_may_import_nothing_that_holds_its_answers():
+    # The module behind the chapter, and the opening chapter, which trains with what all later ones explain.
+    found = earlier_modules(ROOT, "neurons/activation")
+    assert "dlcourse.neurons.neuron" in found
+    assert not {"dlcourse.neurons._softmax", "dlcourse.introduction.features"} & set(found)
 
 
 def test_files_handed_out_are_taken_along_but_no_notebook_and_no_link(tmp_path):
