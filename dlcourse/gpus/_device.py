@@ -7,7 +7,8 @@ Chapter: book/gpus/parallelism.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 
 from dlcourse.gpus._machine import TorchMissingError, processor, tidy, timed, torch_missing
 
@@ -93,6 +94,7 @@ def seconds(
     *,
     rounds: int = 9,
     at_most: float = 1.0,
+    choose: Callable[[Sequence[float]], float] = statistics.median,
 ) -> float:
     """Measure how long something takes on a device, until it is really done: the median of several rounds.
 
@@ -103,6 +105,7 @@ def seconds(
         where: the device that it runs on.
         rounds: how many rounds to take the median of, after one that warms up.
         at_most: stop after so many seconds, with as many rounds as were done by then.
+        choose: makes one number of the rounds: the median, or ``min`` where a limit is looked for.
 
     Returns:
         Seconds of one call of ``work``.
@@ -112,4 +115,4 @@ def seconds(
         >>> seconds(lambda: a @ a, device("cpu"), rounds=3) > 0
         True
     """
-    return timed(work, wait=lambda: synchronize(where), rounds=rounds, at_most=at_most)
+    return timed(work, wait=lambda: synchronize(where), rounds=rounds, at_most=at_most, choose=choose)

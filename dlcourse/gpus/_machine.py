@@ -7,9 +7,10 @@ import re
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 _LEAST = 1e-3
 """Seconds that a measured round takes at least: shorter ones drown in the grain of the clock."""
@@ -61,6 +62,7 @@ def timed(
     wait: Callable[[], object] = lambda: None,
     rounds: int = 9,
     at_most: float = 1.0,
+    choose: Callable[[Sequence[float]], float] = statistics.median,
 ) -> float:
     """Measure how long something takes: the median of several rounds, after one that warms up.
 
@@ -71,6 +73,8 @@ def timed(
         wait: waits until the device is done; a GPU goes on working after ``work`` has returned.
         rounds: how many rounds to take the median of.
         at_most: stop after so many seconds, with as many rounds as were done by then, and one at least.
+        choose: makes one number of the rounds: the median, or ``min`` where a limit is looked for, since other
+            programs on the machine can only make a round slower.
 
     Returns:
         Seconds of one call of ``work``.
@@ -98,4 +102,55 @@ def timed(
     measured = [took]
     while len(measured) < rounds and time.perf_counter() - begun < at_most:
         measured.append(once(repeats))
-    return statistics.median(measured)
+    return choose(measured)
+
+
+class Machine(NamedTuple):
+    """The two speeds that limit a computer, as the roofline model sees it.
+
+    Args:
+        name: what to call it in a figure.
+        peak: how much it can compute [FLOP/s].
+        bandwidth: how much its memory can bring and take [byte/s].
+        measured: whether it was measured here; otherwise its maker published the numbers.
+
+    Example:
+        >>> Machine("a core", peak=100e9, bandwidth=20e9).ridge
+        5.0
+    """
+
+    name: str
+    peak: float
+    bandwidth: float
+    measured: bool = True
+
+    @property
+    def ridge(self) -> float:
+        """The arithmetic intensity from which on it is busy computing, not waiting for its memory [FLOP/byte]."""
+        return self.peak / self.bandwidth
+
+    def seconds(self, flops: float | int, moved: float | int) -> float:
+        r"""Return how long work takes at least: the time of the arithmetic or that of the bytes, whatever is longer.
+
+        .. math:: \max\Bigl( \frac{\text{flops}}{\text{peak}}, \frac{\text{moved}}{\text{bandwidth}} \Bigr)
+
+        A machine computes while the next numbers are on their way, so the two times do not add up.
+
+        Args:
+            flops: floating-point operations.
+            moved: bytes between the memory and the cores.
+
+        Example:
+            >>> Machine("a core", peak=100e9, bandwidth=20e9).seconds(1e9, 1e9)
+            0.05
+        """
+        return max(flops / self.peak, moved / self.bandwidth)
+
+
+PUBLISHED = {
+    "A100": Machine("A100 SXM 80 GB, bfloat16", 312e12, 2.039e12, measured=False),
+    "A100 float32": Machine("A100 SXM 80 GB, float32", 19.5e12, 2.039e12, measured=False),
+    "H100": Machine("H100 SXM 80 GB, bfloat16", 989e12, 3.35e12, measured=False),
+    "H100 float32": Machine("H100 SXM 80 GB, float32", 67e12, 3.35e12, measured=False),
+}
+"""What NVIDIA publishes (data sheets of the A100, 2021, and of the H100, 2022), for dense matrices; not measured here."""

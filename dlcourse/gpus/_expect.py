@@ -1,0 +1,33 @@
+"""Errors that say what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+from typing import TypeAlias
+
+import numpy as np
+
+Number: TypeAlias = int | float
+
+
+def expect_positive(function: str, **counts: int) -> None:
+    """Refuse numbers of things that are not whole, or below 1."""
+    for name, count in counts.items():
+        if index(count) < 1:
+            raise ValueError(f"{function} expects {name} to be a whole number from 1 on, got {count}")
+
+
+def expect_above_0(function: str, **numbers: Number) -> None:
+    """Refuse what cannot be divided by, and speeds at which nothing moves."""
+    for name, number in numbers.items():
+        if not 0 < number < np.inf:
+            raise ValueError(f"{function} expects {name} above 0, got {number}")
+
+
+def expect_sizes(function: str, sizes: Sequence[int]) -> None:
+    """Refuse a network without a layer."""
+    if len(sizes) < 2:
+        raise ValueError(
+            f"{function} expects the inputs and at least one layer, such as [784, 10], got {list(sizes)}"
+        )
