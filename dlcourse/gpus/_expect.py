@@ -7,8 +7,10 @@ from operator import index
 from typing import TypeAlias
 
 import numpy as np
+from jaxtyping import Float
 
 Number: TypeAlias = int | float
+Scalar: TypeAlias = Float[np.ndarray, ""] | float
 
 
 def expect_positive(function: str, **counts: int) -> None:
@@ -18,7 +20,7 @@ def expect_positive(function: str, **counts: int) -> None:
             raise ValueError(f"{function} expects {name} to be a whole number from 1 on, got {count}")
 
 
-def expect_above_0(function: str, **numbers: Number) -> None:
+def expect_above_0(function: str, **numbers: Number | Scalar) -> None:
     """Refuse what cannot be divided by, and speeds at which nothing moves."""
     for name, number in numbers.items():
         if not 0 < number < np.inf:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
-from dlcourse.gpus._expect import Number, expect_above_0, expect_positive, expect_sizes
+from dlcourse.gpus._expect import Number, Scalar, expect_above_0, expect_positive, expect_sizes
 from dlcourse.gpus._machine import PUBLISHED, Machine
 from dlcourse.gpus._measured import libraries, measure_call, measure_layer, measure_machine
 
@@ -176,7 +176,7 @@ def intensity(flops: Number, moved: Number) -> float:
     return flops / moved
 
 
-def roofline(intensity: Numbers, peak: float, bandwidth: float) -> Numbers:
+def roofline(intensity: Numbers, peak: Scalar, bandwidth: Scalar) -> Numbers:
     r"""Return how fast a machine can be at best, for work of a given arithmetic intensity.
 
     .. math:: \min(\text{peak},\; \text{intensity} \cdot \text{bandwidth})
@@ -200,7 +200,7 @@ def roofline(intensity: Numbers, peak: float, bandwidth: float) -> Numbers:
     return bound if isinstance(intensity, np.ndarray) else float(bound)
 
 
-def smallest_batch(n: int, peak: float, bandwidth: float, itemsize: int = 4) -> int | None:
+def smallest_batch(n: int, peak: Scalar, bandwidth: Scalar, itemsize: int = 4) -> Number:
     r"""Find the smallest batch for which a layer of ``n`` inputs and ``n`` units keeps the cores busy.
 
     .. math:: \frac{2 b n^2}{s \, (2 b n + n^2)} \ge r
@@ -214,7 +214,7 @@ def smallest_batch(n: int, peak: float, bandwidth: float, itemsize: int = 4) -> 
         itemsize: bytes of one number, :math:`s`.
 
     Returns:
-        Number of samples, or ``None`` for a layer so narrow that no batch is large enough.
+        Number of samples; infinity for a layer so narrow that no batch is large enough.
 
     Example:
         >>> smallest_batch(1024, peak=100e9, bandwidth=20e9)
@@ -222,11 +222,11 @@ def smallest_batch(n: int, peak: float, bandwidth: float, itemsize: int = 4) -> 
     """
     expect_positive("smallest_batch", n=n, itemsize=itemsize)
     expect_above_0("smallest_batch", peak=peak, bandwidth=bandwidth)
-    needed = peak / bandwidth * itemsize  # operations while one number is on its way
-    return ceil(needed * n / (2 * (n - needed))) if n > needed else None
+    needed = float(peak / bandwidth * itemsize)  # operations while one number is on its way
+    return ceil(needed * n / (2 * (n - needed))) if n > needed else inf
 
 
-def amdahl(parallel: float, cores: Numbers) -> Numbers:
+def amdahl(parallel: Scalar, cores: Numbers) -> Numbers:
     r"""Return how many times faster many cores are, if only a part of the work can be shared.
 
     .. math:: S = \frac{1}{(1 - p) + p / n}

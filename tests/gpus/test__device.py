@@ -169,6 +169,7 @@ def test_without_torch_the_part_can_be_imported_and_says_what_is_missing():
         import sys
         sys.modules["torch"] = None
         from dlcourse import gpus
+        import dlcourse.gpus.parallelism
         print(gpus.torch_missing())
         try:
             import dlcourse.gpus._device
