@@ -5,6 +5,7 @@ A limit is what a machine reaches at its best, so the fastest of several rounds 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle
@@ -40,8 +41,9 @@ class Library(NamedTuple):
 
 
 def _numpy() -> Library:
+    asked = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
     return Library(
-        f"NumPy, {processor()}",
+        f"NumPy, {processor()}" + (", one core" if asked == "1" else ""),
         large=False,
         ones=lambda shape: np.ones(shape, np.float32),
         product=lambda a, b, out: np.matmul(a, b, out=out),
