@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 Number: TypeAlias = int | float
 Scalar: TypeAlias = Float[np.ndarray, ""] | float
+Numbers: TypeAlias = Float[np.ndarray, "*shape"] | Number
 
 
 def expect_positive(function: str, **counts: int) -> None:
@@ -33,3 +34,17 @@ def expect_sizes(function: str, sizes: Sequence[int]) -> None:
         raise ValueError(
             f"{function} expects the inputs and at least one layer, such as [784, 10], got {list(sizes)}"
         )
+
+
+def expect_share(function: str, share: Scalar) -> None:
+    """Refuse a share that is less than nothing or more than all."""
+    if not 0 <= share <= 1:
+        raise ValueError(
+            f"{function} expects a share from 0 to 1, got {share}: divide by 100 what is in per cent"
+        )
+
+
+def expect_cores(function: str, cores: Numbers) -> None:
+    """Refuse a part of a core."""
+    if np.any(np.asarray(cores) < 1):
+        raise ValueError(f"{function} expects at least 1 core, got {cores}: with one core the speed-up is 1")

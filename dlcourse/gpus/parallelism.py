@@ -11,12 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, inf
-from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
 
-from dlcourse.gpus._expect import Number, Scalar, expect_above_0, expect_positive, expect_sizes
+from dlcourse.gpus._expect import (
+    Number,
+    Numbers,
+    Scalar,
+    expect_above_0,
+    expect_cores,
+    expect_positive,
+    expect_share,
+    expect_sizes,
+)
 from dlcourse.gpus._machine import PUBLISHED, Machine
 from dlcourse.gpus._measured import libraries, measure_call, measure_layer, measure_machine
 
@@ -38,8 +45,6 @@ __all__ = [
     "smallest_batch",
     "training_flops",
 ]
-
-Numbers: TypeAlias = Float[np.ndarray, "*shape"] | Number
 
 
 def linear_flops(batch: int, n_in: int, n_out: int) -> int:
@@ -200,7 +205,12 @@ def roofline(intensity: Numbers, peak: Scalar, bandwidth: Scalar) -> Numbers:
     return bound if isinstance(intensity, np.ndarray) else float(bound)
 
 
-def smallest_batch(n: int, peak: Scalar, bandwidth: Scalar, itemsize: int = 4) -> Number:
+def smallest_batch(
+    n: int,
+    peak: Scalar,
+    bandwidth: Scalar,
+    itemsize: int = 4,
+) -> Number:
     r"""Find the smallest batch for which a layer of ``n`` inputs and ``n`` units keeps the cores busy.
 
     .. math:: \frac{2 b n^2}{s \, (2 b n + n^2)} \ge r
@@ -222,7 +232,7 @@ def smallest_batch(n: int, peak: Scalar, bandwidth: Scalar, itemsize: int = 4) -
     """
     expect_positive("smallest_batch", n=n, itemsize=itemsize)
     expect_above_0("smallest_batch", peak=peak, bandwidth=bandwidth)
-    needed = float(peak / bandwidth * itemsize)  # operations while one number is on its way
+    needed = float(peak / bandwidth * itemsize)  # FLOP while a number moves
     return ceil(needed * n / (2 * (n - needed))) if n > needed else inf
 
 
@@ -247,12 +257,8 @@ def amdahl(parallel: Scalar, cores: Numbers) -> Numbers:
         >>> round(amdahl(0.95, 1000), 1)
         19.6
     """
-    if not 0 <= parallel <= 1:
-        raise ValueError(
-            f"amdahl expects a share from 0 to 1, got {parallel}: divide by 100 what is in per cent"
-        )
-    if np.any(np.asarray(cores) < 1):
-        raise ValueError(f"amdahl expects at least 1 core, got {cores}: one core is where the speed-up is 1")
+    expect_share("amdahl", parallel)
+    expect_cores("amdahl", cores)
     return 1 / ((1 - parallel) + parallel / cores)
 
 
