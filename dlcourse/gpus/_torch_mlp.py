@@ -42,15 +42,21 @@ class Dense(torch.nn.Module):
     """
 
     def __init__(
-        self, W: Float[torch.Tensor, "n_in n_out"], b: Float[torch.Tensor, " n_out"], activation: str
+        self,
+        W: Float[torch.Tensor, "n_in n_out"],
+        b: Float[torch.Tensor, " n_out"],
+        activation: str,
     ):
         super().__init__()
         self.W, self.b = torch.nn.Parameter(W), torch.nn.Parameter(b)
         self.activation = activation
 
-    def forward(self, x: Float[torch.Tensor, "batch n_in"]) -> Float[torch.Tensor, "batch n_out"]:
+    def forward(
+        self,
+        x: Float[torch.Tensor, "batch n_in"],
+    ) -> Float[torch.Tensor, "batch n_out"]:
         """Return the answers of the units."""
-        z = torch.addmm(self.b, x, self.W)  # (batch, n_in) @ (n_in, n_out) + (n_out,) -> (batch, n_out)
+        z = torch.addmm(self.b, x, self.W)  # b + x @ W, (batch, n_out)
         return ACTIVATIONS[self.activation](z)
 
 
