@@ -20,7 +20,7 @@ PANEL = "For learners"
 commands = typer.Typer()
 
 # The names stand here a second time, and a test compares them: what help shows must not import NumPy.
-Network = enum.StrEnum("Network", "fused plain tensor linear batchnorm layernorm dropout")
+Network = enum.StrEnum("Network", "fused plain tensor linear batchnorm layernorm dropout torch")
 Activation = enum.StrEnum("Activation", "relu tanh sigmoid gelu")
 OptimizerName = enum.StrEnum("OptimizerName", "adamw adam rmsprop sgd momentum nesterov")
 ScheduleName = enum.StrEnum("ScheduleName", "constant cosine step warmup")
@@ -61,6 +61,14 @@ def train(
     dropout: Annotated[
         float | None,
         typer.Option(min=0.0, max=0.95, help="Share of units dropped at each step.", show_default="0.5"),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|cpu|cuda|mps",
+            help="Where PyTorch computes; auto: a GPU if there is one. Chooses [cyan]--network torch[/cyan].",
+            show_default="auto",
+        ),
     ] = None,
     optimizer: Annotated[OptimizerName | None, typer.Option(show_default="adamw")] = None,
     rate: Annotated[
@@ -136,6 +144,7 @@ def train(
         "hidden": tuple(int(word) for text in hidden for word in text.split(",")) if hidden else None,
         "activation": activation,
         "dropout": dropout,
+        "device": device,
         "optimizer": optimizer,
         "rate": rate,
         "schedule": schedule,
@@ -187,12 +196,19 @@ def _say_what(run: Run) -> None:
     examples = ", ".join(f"{len(part.x):,} {name}" for name, part in task.parts.items())
     kind = "classes" if task.classes else "value" if task.n_out == 1 else "values"
     done = f", {run.done} done" if run.done else ""
+    where = f" on {_name_of(run.model)}" if settings.network == "torch" else ""
     out.print(f"{Path(settings.data).name}: {examples} examples; {task.n_out} {kind}", highlight=False)
     out.print(
-        f"{settings.network} {sizes}, {settings.optimizer} at rate {settings.rate:g}, {settings.epochs} epochs at most"
-        f"{done}, seed {settings.seed}",
+        f"{settings.network} {sizes}{where}, {settings.optimizer} at rate {settings.rate:g}, "
+        f"{settings.epochs} epochs at most{done}, seed {settings.seed}",
         highlight=False,
     )
+
+
+def _name_of(model: Any) -> str:
+    from dlcourse.gpus import _device
+
+    return _device.name(model.device)
 
 
 def _now(history: History) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from dlcourse.experiments.errors import ExperimentError
 from dlcourse.learning._fused import IN_PLACE, FusedMLP
 from dlcourse.learning._trainable import Trainable
 from dlcourse.learning.autodiff import TensorMLP
@@ -31,7 +32,7 @@ class Network:
 
     Attributes:
         about: what it is, in a few words.
-        make: makes it from an MLP, ``make(net, dropout=, rng=)``.
+        make: makes it from an MLP, ``make(net, dropout=, rng=, device=)``.
         activations: which ones its hidden layers can have; none if it has no hidden layers.
     """
 
@@ -41,15 +42,25 @@ class Network:
 
 
 def _alone(kind: Callable[[MLP], Trainable]) -> Make:
-    return lambda net, *, dropout, rng: kind(net)
+    return lambda net, **_: kind(net)
 
 
 def _normalized(norm: Any) -> Make:
-    return lambda net, *, dropout, rng: NormalizedMLP(net, norm)
+    return lambda net, **_: NormalizedMLP(net, norm)
 
 
-def _dropped(net: MLP, *, dropout: float, rng: np.random.Generator) -> Trainable:
+def _dropped(net: MLP, *, dropout: float, rng: np.random.Generator, **_: Any) -> Trainable:
     return RegularizedMLP(net, dropout=dropout, rng=rng)
+
+
+def _in_torch(net: MLP, *, device: str, **_: Any) -> Trainable:
+    """Make the one network that needs PyTorch, which is imported only now."""
+    try:
+        from dlcourse.gpus._torch_mlp import TorchMLP
+
+        return TorchMLP(net, device=device)
+    except (ImportError, ValueError) as error:
+        raise ExperimentError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
 
 _FAST = tuple(name for name in ACTIVATIONS if name in IN_PLACE)
@@ -61,6 +72,7 @@ NETWORKS: dict[str, Network] = {
     "batchnorm": Network("layers with batch normalization", _normalized(BatchNorm)),
     "layernorm": Network("layers with layer normalization", _normalized(LayerNorm)),
     "dropout": Network("layers of which some units are dropped at each step", _dropped),
+    "torch": Network("layers, gradients by PyTorch, on the device of --device", _in_torch),
 }
 """All of them, by name."""
 
@@ -106,6 +118,7 @@ def build(
     output: str,
     activation: str,
     dropout: float,
+    device: str,
     rng: np.random.Generator,
     chance: np.random.Generator,
 ) -> Trainable:
@@ -117,11 +130,15 @@ def build(
         output: ``"class"`` or ``"value"``.
         activation: of the hidden layers.
         dropout: share of the hidden units that is dropped at each step.
+        device: where the network of PyTorch computes; the others compute on the CPU.
         rng: draws the weights.
         chance: draws what is dropped.
 
     Returns:
         The network.
+
+    Raises:
+        ExperimentError: if PyTorch is asked for and is not there, or has no such device.
     """
     net = initialize(sizes, "he", output=output, rng=rng, activation=activation, dtype=np.float32)
-    return NETWORKS[kind].make(net, dropout=dropout, rng=chance)
+    return NETWORKS[kind].make(net, dropout=dropout, rng=chance, device=device)

@@ -128,6 +128,7 @@ def prepare(
         output=task.output,
         activation=settings.activation,
         dropout=settings.dropout,
+        device=settings.device,
         rng=weights,
         chance=dropped,
     )

@@ -26,6 +26,7 @@ class Settings:
         hidden: units of each hidden layer.
         activation: of the hidden layers.
         dropout: share of the hidden units that is dropped at each step.
+        device: where the network of PyTorch computes.
         optimizer: a name in `OPTIMIZERS`.
         rate: of the first step, or the largest one.
         schedule: a name in `SCHEDULES`.
@@ -41,6 +42,7 @@ class Settings:
     hidden: tuple[int, ...] = (128,)
     activation: str = "relu"
     dropout: float = 0.0
+    device: str = "auto"
     optimizer: str = "adamw"
     rate: float = 0.001
     schedule: str = "constant"
@@ -60,7 +62,7 @@ class Settings:
         for name, value in asdict(self).items():
             if name == "data" or (name == "hidden" and not value) or (name == "dropout" and not value):
                 continue
-            if name == "activation" and not self.hidden:
+            if (name == "activation" and not self.hidden) or (name == "device" and self.network != "torch"):
                 continue
             text = ",".join(map(str, value)) if name == "hidden" else str(value)
             words += [option(name), text]
@@ -94,6 +96,13 @@ def choose(data: str, given: Mapping[str, Any], defaults: Mapping[str, Any] | No
     for name in ("rate", "weight_decay", "dropout"):
         if not isfinite(chosen.get(name, 0)):
             raise ExperimentError(f"{option(name)} is {chosen[name]}; give a finite number, such as 0.001.")
+    if "device" in given and "network" not in given:
+        chosen["network"] = "torch"
+    if given.get("device", "auto") != "auto" and chosen["network"] != "torch":
+        raise ExperimentError(
+            f"The network {given['network']} computes with NumPy, on the CPU; choose --network torch, or leave out "
+            "--device."
+        )
     network = NETWORKS[chosen.setdefault("network", Settings.network)]
     method = OPTIMIZERS[chosen.setdefault("optimizer", Settings.optimizer)]
     chosen.setdefault("rate", method.rate)
@@ -127,7 +136,7 @@ def choose(data: str, given: Mapping[str, Any], defaults: Mapping[str, Any] | No
 
 
 def go_on(saved: Settings, data: str, given: Mapping[str, Any], done: int) -> Settings:
-    """Take up the settings of an earlier run; of what is asked for now, only more epochs may differ.
+    """Take up the settings of an earlier run; of what is asked for now, only more epochs and the device may differ.
 
     Args:
         saved: what the earlier run had.
@@ -143,7 +152,7 @@ def go_on(saved: Settings, data: str, given: Mapping[str, Any], done: int) -> Se
     """
     for name, now in {"data": data, **given}.items():
         before = getattr(saved, name)
-        if name == "epochs" or now == before:
+        if name in ("epochs", "device") or now == before:
             continue
         what = "the data" if name == "data" else option(name)
         raise ExperimentError(
@@ -160,7 +169,12 @@ def go_on(saved: Settings, data: str, given: Mapping[str, Any], done: int) -> Se
             f"The schedule {saved.schedule} was laid out for {saved.epochs} epochs; leave --epochs at that, or start "
             "another run with more, without --resume, in another folder (--out)."
         )
-    return replace(saved, epochs=epochs)
+    if given.get("device", "auto") != "auto" and saved.network != "torch":
+        raise ExperimentError(
+            f"The run that is to go on has the network {saved.network}, which computes with NumPy, on the CPU; leave out "
+            "--device."
+        )
+    return replace(saved, epochs=epochs, device=given.get("device", saved.device))
 
 
 def read(saved: Mapping[str, Any]) -> Settings:

@@ -99,6 +99,11 @@ def test_the_command_that_was_kept_repeats_the_run(here, run):
         (["mine.npz", "--hidden", "12,x"], "'x' is no number of units; write 256 or 256,128"),
         (["mine.npz", "--hidden", "0"], "'0' is no number of units"),
         (["mine.npz", "--network", "vast"], "'vast' is not one of"),
+        (["mine.npz", "--device", "tpu"], "There is no device 'tpu': choose one of auto, cpu, cuda, mps"),
+        (
+            ["mine.npz", "--device", "cpu", "--network", "fused"],
+            "choose --network torch, or leave out --device",
+        ),
         (["mine.npz", "--rate", "nan"], "'--rate'"),
         (["mine.npz", "--weight-decay", "inf"], "--weight-decay is inf; give a finite number"),
         (["mine.npz", "--epochs", "0"], "'--epochs'"),

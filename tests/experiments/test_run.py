@@ -1,4 +1,5 @@
 import json
+import sys
 from itertools import zip_longest
 
 import numpy as np
@@ -193,3 +194,20 @@ def test_a_name_that_is_none_is_said_with_those_that_are():
 def test_batches_that_cannot_be_normalized_are_refused(mine, tmp_path):
     with pytest.raises(ExperimentError, match=r"the last of 36 examples is alone .* choose --batch 8"):
         prepare(str(mine), quick("batchnorm", batch=7), tmp_path / "run")
+
+
+def test_a_network_of_pytorch_learns_as_one_of_numpy(mine, tmp_path):
+    in_numpy = train(prepare(str(mine), quick("plain"), tmp_path / "numpy"))
+    run = prepare(str(mine), quick("plain") | {"network": "torch", "device": "cpu"}, tmp_path / "torch")
+    in_torch = train(run)
+    np.testing.assert_allclose(in_torch.history.loss, in_numpy.history.loss, rtol=1e-4)
+    assert in_torch.scores == in_numpy.scores
+
+
+def test_without_pytorch_its_network_is_refused_and_the_others_are_there(mine, tmp_path, monkeypatch):
+    for name in ("dlcourse.gpus._torch_mlp", "dlcourse.gpus._device"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ExperimentError, match=r"(?i)torch"):
+        prepare(str(mine), {"network": "torch"}, tmp_path / "torch")
+    assert prepare(str(mine), {"network": "fused"}, tmp_path / "fused").model is not None

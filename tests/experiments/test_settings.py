@@ -18,6 +18,9 @@ def test_what_is_not_asked_for_is_chosen():
     assert choose("digits", {"network": "dropout"}).dropout == 0.5
     assert choose("digits", {"network": "plain"}, {"network": "dropout", "dropout": 0.2}).dropout == 0
     assert choose("digits", {"network": "linear"}, {"hidden": (5,)}).hidden == ()
+    assert choose("digits", {"device": "cpu"}, {"network": "dropout", "dropout": 0.2}) == Settings(
+        "digits", network="torch", device="cpu"
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,10 @@ def test_what_is_not_asked_for_is_chosen():
         ({"network": "linear", "activation": "tanh"}, "leave out --activation"),
         ({"hidden": ()}, "for none choose --network linear"),
         ({"activation": "gelu"}, "fused has no activation gelu; choose relu, tanh, sigmoid"),
+        (
+            {"network": "plain", "device": "cpu"},
+            "plain computes with NumPy, on the CPU; choose --network torch",
+        ),
         ({"rate": float("nan")}, "--rate is nan; give a finite number"),
         ({"weight_decay": float("inf")}, "--weight-decay is inf; give a finite number"),
     ],
@@ -58,6 +65,14 @@ def test_a_run_goes_on_with_what_it_had_and_more_epochs_only():
         go_on(falling, "digits", {"epochs": 11}, 4)
 
 
+def test_a_run_goes_on_on_another_device():
+    before = Settings("digits", network="torch", device="cuda")
+    assert go_on(before, "digits", {"device": "cpu"}, 4).device == "cpu"
+    assert go_on(before, "digits", {}, 4).device == "cuda"
+    with pytest.raises(ExperimentError, match="has the network fused, which computes with NumPy"):
+        go_on(Settings("digits"), "digits", {"device": "cpu"}, 4)
+
+
 def test_settings_are_written_and_read():
     some = Settings("digits", hidden=(3, 4), dropout=0.1)
     assert settings.read(asdict(some)) == some
@@ -70,4 +85,7 @@ def test_the_command_names_everything():
     words = Settings("my file.npz", hidden=(3, 4)).command(Path("some where"))
     assert words.startswith("dlcourse train 'my file.npz' --network fused --hidden 3,4 --activation relu")
     assert words.endswith("--seed 0 --out 'some where'")
+    assert "--device" not in words
+    assert "--network torch" in Settings("digits", network="torch").command()
+    assert "--device auto" in Settings("digits", network="torch").command()
     assert "--hidden" not in Settings("digits", network="linear", hidden=()).command()
