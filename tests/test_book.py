@@ -20,9 +20,9 @@ SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "hei
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A copy of the book, built with an empty cache."""
+    """A copy of the book and of what its pages show, built with an empty cache."""
     copy = tmp_path_factory.mktemp("book")
-    for name in ("book", "dlcourse"):
+    for name in ("benchmarks", "book", "dlcourse"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, copy)
