@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pybtex.database import parse_file
 
 from dlcourse.figures import style
 from dlcourse.publishing.extension import ASSETS
@@ -30,3 +31,11 @@ def test_every_term_has_its_german_word_and_a_definition():
         assert definition.endswith((".", ".)")), term
     terms = [entry.split("\n", 1)[0] for entry in entries]
     assert len(set(terms)) == len(terms)
+
+
+def test_the_references_can_be_read_and_each_is_cited():
+    # A merge loses a closing bracket easily, and without one no page is built.
+    keys = set(parse_file(BOOK / "references.bib").entries)
+    text = "\n".join(page.read_text(encoding="utf-8") for page in BOOK.rglob("*.md"))
+    cited = {key.strip() for keys in re.findall(r"\{cite:[pt]\}`([^`]+)`", text) for key in keys.split(",")}
+    assert cited == keys
