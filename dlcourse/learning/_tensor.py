@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dlcourse.learning import _ops as ops
-from dlcourse.learning._fused import FusedMLP, _cross_entropy, _mean_squared_error
 from dlcourse.learning._ops import Axes, Pullback, Room
 from dlcourse.neurons._arrays import Array
 
@@ -417,49 +416,3 @@ def mean_squared_error(predicted: Tensor, target: Array) -> Tensor:
 def cross_entropy(logits: Tensor, labels: Array) -> Tensor:
     """Average the surprise of class indices, from logits; see :func:`dlcourse.learning.loss.cross_entropy`."""
     return _unary(logits, ops.cross_entropy_op(logits._data, labels))
-
-
-class TensorMLP(FusedMLP):
-    """A multi-layer perceptron whose gradients :meth:`Tensor.backward` finds: one op a layer, and one for the loss.
-
-    Equal to :class:`~dlcourse.learning.backpropagation.TrainableMLP`. It writes into the buffers of
-    :class:`~dlcourse.learning._fused.FusedMLP`, which is why recording costs so little.
-
-    Args:
-        net: the network to train; its hidden activation is linear, relu, tanh or sigmoid.
-
-    Example:
-        >>> from dlcourse.neurons.network import MLP
-        >>> model = TensorMLP(MLP("value", np.array([[2.0]]), np.array([0.0])))
-        >>> loss, (d_W, d_b) = model.loss_and_gradients(np.array([[1.0]]), np.array([[5.0]]))
-        >>> loss, d_W, d_b
-        (9.0, array([[-6.]]), array([-6.]))
-    """
-
-    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, tuple[Array, ...]]:
-        """Return the loss of a batch, and one gradient a parameter, in the order of ``parameters``.
-
-        The arrays are the same at each call: copy what is to be kept.
-
-        Args:
-            x: one sample a row, in the dtype of the parameters, ``(batch, n_in)``.
-            y: class indices, ``(batch,)``, or values, ``(batch, n_out)``.
-        """
-        self._expect_batch(x)
-        buffers = self._buffers_for(len(x))
-        h: Any = x
-        for number, answers in enumerate(buffers.answers):
-            W, b = (
-                Tensor._around(self.parameters[i], self.gradients[i]) for i in (2 * number, 2 * number + 1)
-            )
-            d_h = buffers.errors[number - 1] if number else None
-            room = Room(
-                answers, d_h, self.gradients[2 * number], self.gradients[2 * number + 1], buffers.ones
-            )
-            last = number == len(buffers.answers) - 1
-            h = _layer(h, W, b, "linear" if last else self.net.activation, room)
-        turn = _cross_entropy if self.net.output == "class" else _mean_squared_error
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss = _unary(h, ops.turned_op(turn, h._data, y, buffers.rows))
-            loss.backward()
-        return loss.item(), self.gradients

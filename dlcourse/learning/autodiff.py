@@ -13,7 +13,8 @@ from math import exp, log, tanh
 from numbers import Real
 from typing import ClassVar, TypeAlias
 
-from dlcourse.learning._tensor import Tensor, TensorMLP, cross_entropy, dense, linear, mean_squared_error
+from dlcourse.learning._tensor import Tensor, cross_entropy, dense, linear, mean_squared_error
+from dlcourse.learning._tensor_mlp import TensorMLP
 
 __all__ = [
     "Tensor",
