@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from dlcourse.experiments.errors import ExperimentError
 from dlcourse.experiments.task import Task, of_classes, of_values
+from dlcourse.neurons._arrays import Array
 from dlcourse.training.generalization import split
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _SAVE = "np.savez('FILE.npz', x=x, y=y)"
 _FEWEST = 20  # examples; of fewer nothing is left to be judged by

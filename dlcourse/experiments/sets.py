@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from dlcourse.data import animals, digits, microscopy, shuttle, spoken_digits, weather
 from dlcourse.experiments.task import Task, of_classes, of_values
+from dlcourse.neurons._arrays import Array
 from dlcourse.training.evaluation import apart, balanced_accuracy, confusion_matrix, lagged_windows
 from dlcourse.training.generalization import Parts
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _PAST, _AHEAD = 24, 6  # hours
 _SIDE, _STEP = 13, 3  # pixels: the window around each one that is asked about, and how far these lie apart

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from dlcourse.introduction.features import standardize_by
 from dlcourse.learning._trainable import Trainable
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import accuracy
 from dlcourse.training.evaluation import balanced_accuracy, class_scores, confusion_matrix
 from dlcourse.training.generalization import Parts
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 ERROR = "mean absolute error"
 _UNEQUAL = 1.3  # times the share of a class if all were as frequent: from here on accuracy alone misleads

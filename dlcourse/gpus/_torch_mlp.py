@@ -8,16 +8,14 @@ work on it without a change. Chapter: book/gpus/parallelism.md. Source: Paszke e
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from dlcourse.gpus import _device
 from dlcourse.gpus._device import torch
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import MLP
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "linear": lambda z: z,

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dlcourse.learning import _ops as ops
-from dlcourse.learning._ops import Axes, Pullback, Room
+from dlcourse.learning._layer_ops import Room, cross_entropy_op, dense_op, mean_squared_error_op
+from dlcourse.learning._ops import Axes, Pullback
 from dlcourse.neurons._arrays import Array
 
 Operand: TypeAlias = "Tensor | Array | float | int"
@@ -405,14 +406,14 @@ def _layer(x: Operand, W: Operand, b: Operand, activation: str, room: Room | Non
         raise TypeError(
             f"dense expects x, W and b of one dtype, got {of_x}, {of_W} and {of_b}: convert them with astype"
         )
-    return _record(ops.dense_op, (x, W, b), arrays, activation, room)
+    return _record(dense_op, (x, W, b), arrays, activation, room)
 
 
 def mean_squared_error(predicted: Tensor, target: Array) -> Tensor:
     """Average the squared errors; see :func:`dlcourse.learning.loss.mean_squared_error`."""
-    return _unary(predicted, ops.mean_squared_error_op(predicted._data, target))
+    return _unary(predicted, mean_squared_error_op(predicted._data, target))
 
 
 def cross_entropy(logits: Tensor, labels: Array) -> Tensor:
     """Average the surprise of class indices, from logits; see :func:`dlcourse.learning.loss.cross_entropy`."""
-    return _unary(logits, ops.cross_entropy_op(logits._data, labels))
+    return _unary(logits, cross_entropy_op(logits._data, labels))

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.learning import _ops as ops
 from dlcourse.learning._fused import FusedMLP, _Buffers, _cross_entropy, _mean_squared_error
-from dlcourse.learning._ops import Room
+from dlcourse.learning._layer_ops import Room, turned_op
 from dlcourse.learning._tensor import Tensor, _layer, _unary
 from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import MLP
@@ -58,7 +57,7 @@ class TensorMLP(FusedMLP):
             h = _layer(h, W, b, "linear" if last else self.net.activation, room)
         turn = _cross_entropy if self.net.output == "class" else _mean_squared_error
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = _unary(h, ops.turned_op(turn, h._data, y, buffers.rows))
+            loss = _unary(h, turned_op(turn, h._data, y, buffers.rows))
             loss.backward()
         return loss.item(), self.gradients
 

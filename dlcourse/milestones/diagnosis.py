@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlcourse.milestones.clock import Clock, OvertimeError, Watch
-from dlcourse.milestones.pieces import Array, Found, Milestone, Quantity, Stage, Use
+from dlcourse.milestones.pieces import Found, Milestone, Quantity, Stage, Use
+from dlcourse.neurons._arrays import Array
 
 _LITTLE, _HARDLY, _MUCH = 0.05, 0.3, 0.8
 _DIRECTIONS = "gradient", "clipped gradient", "step", "correction", "velocity"

@@ -12,7 +12,8 @@ from dlcourse.data import digits
 from dlcourse.data.split import frozen
 from dlcourse.learning.backpropagation import nudged_gradients
 from dlcourse.learning.loss import cross_entropy
-from dlcourse.milestones.pieces import Array, Found, Quantity, Result
+from dlcourse.milestones.pieces import Found, Quantity, Result
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import Layer
 
 GOAL = 0.9

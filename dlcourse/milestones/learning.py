@@ -10,7 +10,6 @@ import numpy as np
 from dlcourse.learning import backpropagation, gradient_descent, loss
 from dlcourse.milestones.digits import beside_nudged, digits_truth, held_out, images, layers_of, mean_scales
 from dlcourse.milestones.pieces import (
-    Array,
     Found,
     Milestone,
     Moment,
@@ -21,6 +20,7 @@ from dlcourse.milestones.pieces import (
     Use,
     same,
 )
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.activation import ACTIVATION_OPS
 from dlcourse.neurons.network import MLP, forward
 from dlcourse.neurons.neuron import GATE_INPUTS, GATES

@@ -15,7 +15,6 @@ import numpy as np
 
 from dlcourse.data.split import frozen
 from dlcourse.milestones.pieces import (
-    Array,
     Found,
     Milestone,
     Moment,
@@ -27,6 +26,7 @@ from dlcourse.milestones.pieces import (
     same,
 )
 from dlcourse.neurons import neuron as package
+from dlcourse.neurons._arrays import Array
 
 SIDE = 20
 """Photocells along one side of a card."""

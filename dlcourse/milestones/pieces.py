@@ -10,11 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from dlcourse.milestones.clock import Clock
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 class MilestoneError(Exception):

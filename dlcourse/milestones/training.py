@@ -13,7 +13,6 @@ from dlcourse.learning.backpropagation import forward_op, linear_op
 from dlcourse.learning.gradient_descent import minibatches
 from dlcourse.milestones.digits import digits_truth, held_out, images, layers_of
 from dlcourse.milestones.pieces import (
-    Array,
     Milestone,
     Moment,
     Piece,
@@ -30,6 +29,7 @@ from dlcourse.milestones.training_probes import (
     probe_start,
     probe_steps,
 )
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.activation import relu_op
 from dlcourse.training import _asked, initialization, normalization, optimizers, regularization
 

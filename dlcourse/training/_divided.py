@@ -6,13 +6,14 @@ Chapter: book/training/generalization.md. Source: Hastie, Tibshirani and Friedma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from dlcourse.neurons._arrays import Array
+
 Rows: TypeAlias = Int[np.ndarray, " _"]
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 class Parts(NamedTuple):

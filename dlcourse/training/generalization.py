@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dlcourse.learning.gradient_descent import least_squares
+from dlcourse.neurons._arrays import Array
 from dlcourse.training._divided import Fold, Parts, folds, split, split_groups
 from dlcourse.training._measures import (
     Interval,
@@ -42,7 +43,6 @@ __all__ = [
     "split_groups",
 ]
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Predict: TypeAlias = Callable[[Any], Any]
 Learn: TypeAlias = Callable[[Any, Any], Predict]
 """Whatever learns: from samples and targets it makes a function that predicts."""

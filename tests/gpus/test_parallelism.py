@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcourse.gpus import _measured, parallelism
@@ -29,7 +29,6 @@ speeds = st.floats(1e3, 1e18)
 networks = st.lists(st.integers(1, 12), min_size=2, max_size=5)
 
 
-@settings(max_examples=15, deadline=None)
 @given(networks, st.integers(1, 9))
 def test_the_counts_are_those_of_torchs_own_counter(sizes, batch):
     torch = pytest.importorskip("torch")

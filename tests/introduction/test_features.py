@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.ndimage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import NearestCentroid
@@ -40,7 +40,6 @@ def pictures(draw):
 # --- measurements ---
 
 
-@settings(max_examples=40, deadline=None)
 @given(pictures())
 def test_each_picture_is_measured_for_itself(images):
     for function in MEASURES:
@@ -52,7 +51,6 @@ def test_each_picture_is_measured_for_itself(images):
         np.testing.assert_allclose(whole, alone, rtol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
 @given(pictures())
 def test_ink_and_profiles_tell_the_same_amount(images):
     _, h, w = images.shape
@@ -62,7 +60,6 @@ def test_ink_and_profiles_tell_the_same_amount(images):
         np.testing.assert_allclose(part.mean(axis=1), ink(images), rtol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
 @given(pictures())
 def test_symmetry_is_a_share_and_blind_to_mirrors(images):
     found = symmetry(images)
@@ -81,7 +78,6 @@ def test_symmetry_of_one_half_and_of_paper():
     assert symmetry(np.zeros((1, 3, 4))) == 1
 
 
-@settings(max_examples=60, deadline=None)
 @given(SIZES, SEEDS)
 def test_holes_are_those_of_scipy(size, seed):
     images = np.random.default_rng(seed).uniform(0, 1, size)
@@ -141,7 +137,6 @@ def test_edges_do_not_ask_which_side_is_dark(rng):
 # --- classifiers ---
 
 
-@settings(max_examples=30, deadline=None)
 @given(SEEDS, st.integers(2, 20), st.integers(1, 6), st.integers(1, 5))
 def test_scale_is_that_of_scikit_learn(seed, n, columns, others):
     rng = np.random.default_rng(seed)
@@ -161,7 +156,6 @@ def test_the_scale_comes_from_the_training_set_alone(rng):
     assert standardize_by(x_train.astype(np.float32), x.astype(np.float32)).dtype == np.float32
 
 
-@settings(max_examples=30, deadline=None)
 @given(SEEDS, st.integers(2, 5), st.integers(1, 6))
 def test_nearest_mean_is_that_of_scikit_learn(seed, classes, columns):
     rng = np.random.default_rng(seed)
@@ -217,7 +211,6 @@ def test_better_features_make_the_same_classifier_better():
 # --- judging ---
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.integers(2, 4))
 def test_balanced_accuracy_is_that_of_scikit_learn(seed, classes):
     rng = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 from dlcourse.checks import check_gradients
 from dlcourse.learning import _ops as ops
+from dlcourse.learning._layer_ops import dense_op
 
 torch.set_num_threads(1)
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-5}
@@ -131,9 +132,9 @@ def test_dense_agrees_with_torch_and_with_differences(activation, dtype, rng):
         "softmax": lambda z: z.softmax(-1),
     }.get(activation, getattr(torch, activation, None))
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in ((5, 3), (3, 4), (4,))]
-    agree(lambda *a: ops.dense_op(*a, activation), lambda x, W, b: in_torch(x @ W + b), arrays, rng)
+    agree(lambda *a: dense_op(*a, activation), lambda x, W, b: in_torch(x @ W + b), arrays, rng)
     if dtype is np.float64:
-        check_gradients(lambda *a: ops.dense_op(*a, activation), *arrays, rng=rng)
+        check_gradients(lambda *a: dense_op(*a, activation), *arrays, rng=rng)
 
 
 def test_gradients_that_nobody_needs_are_not_computed(rng):
@@ -145,7 +146,7 @@ def test_gradients_that_nobody_needs_are_not_computed(rng):
                 np.testing.assert_array_equal(got, d) if need else None
                 assert need or got is None
     for activation in ("relu", "gelu"):
-        d_x, d_W, d_b = ops.dense_op(a, a, a[0], activation, None, (False, True, False))[1](a)
+        d_x, d_W, d_b = dense_op(a, a, a[0], activation, None, (False, True, False))[1](a)
         assert d_x is None
         assert d_W is not None
         assert d_b is None
@@ -155,7 +156,7 @@ def test_pullbacks_change_nothing_that_comes_in(rng):
     d_y = rng.standard_normal((3, 3))
     kept = d_y.copy()
     for activation in ("linear", "relu", "tanh", "sigmoid"):
-        ops.dense_op(d_y, d_y, d_y[0], activation)[1](d_y)
+        dense_op(d_y, d_y, d_y[0], activation)[1](d_y)
         np.testing.assert_array_equal(d_y, kept)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
@@ -40,7 +40,6 @@ def answers(n, classes, seed, wrong=0.4):
 # --- classes ---
 
 
-@settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 60), classes=st.integers(2, 8), seed=SEEDS)
 def test_the_matrix_and_its_scores_agree_with_scikit_learn(n, classes, seed):
     predicted, labels = answers(n, classes, seed)
@@ -64,7 +63,6 @@ def test_balanced_accuracy_agrees_with_scikit_learn():
     )
 
 
-@settings(max_examples=40, deadline=None)
 @given(n=st.integers(1, 60), classes=st.integers(1, 8), seed=SEEDS)
 def test_every_sample_is_counted_once(n, classes, seed):
     predicted, labels = answers(n, classes, seed)
@@ -100,7 +98,6 @@ def test_a_class_that_is_never_answered_scores_0():
     assert balanced_accuracy(np.array([[5, 0, 0], [2, 0, 0], [0, 0, 0]])) == 0.5
 
 
-@settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 40), classes=st.integers(2, 6), count=st.integers(0, 45), seed=SEEDS)
 def test_the_worst_mistakes_are_those_with_the_largest_loss_in_torch(n, classes, count, seed):
     rng = np.random.default_rng(seed)
@@ -121,7 +118,6 @@ def test_worst_is_not_least_confident():
 # --- confidence ---
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(1, 80),
     classes=st.integers(1, 6),
@@ -167,7 +163,6 @@ def test_a_network_that_is_right_as_often_as_it_says_has_no_error():
 # --- time ---
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     time=st.integers(2, 40),
     columns=st.integers(1, 3),
@@ -212,7 +207,6 @@ def test_the_future_does_not_change_what_is_known():
     assert changed[0] == series[0] != 0
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(1, 40), held=st.integers(1, 8), past=st.integers(1, 5), ahead=st.integers(1, 5), seed=SEEDS
 )
@@ -240,7 +234,6 @@ def test_no_hour_of_the_year_is_in_two_sets():
     assert len(x) == len(now)
 
 
-@settings(max_examples=60, deadline=None)
 @given(n=st.integers(2, 40), seed=SEEDS)
 def test_skill_agrees_with_scikit_learn(n, seed):
     rng = np.random.default_rng(seed)
@@ -257,7 +250,6 @@ def test_skill_agrees_with_scikit_learn(n, seed):
     assert skill_score(baseline, target, baseline) == 0
 
 
-@settings(max_examples=30, deadline=None)
 @given(time=st.integers(2, 30), past=st.integers(1, 6), ahead=st.integers(1, 6), seed=SEEDS)
 def test_what_the_exercise_asks_for_is_the_case_of_one_column(time, past, ahead, seed):
     series = np.random.default_rng(seed).standard_normal(time + past + ahead)

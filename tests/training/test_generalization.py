@@ -3,7 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -44,7 +44,6 @@ def nearest(x, y):
 # --- dividing ---
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.lists(st.integers(5, 40), min_size=1, max_size=6), SHARES, SHARES, SEEDS)
 def test_each_example_is_in_one_part_and_each_class_keeps_its_share(counts, validation, test, seed):
     rng = np.random.default_rng(seed)
@@ -79,7 +78,6 @@ def test_split_takes_names_and_may_leave_out_a_part(rng):
     assert sorted(labels[parts.test]) == ["cat"] * 3 + ["dog"] * 3
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=8, max_size=30), SHARES, SHARES, SEEDS)
 def test_no_group_is_divided(sizes, validation, test, seed):
     rng = np.random.default_rng(seed)
@@ -92,7 +90,6 @@ def test_no_group_is_divided(sizes, validation, test, seed):
     assert abs(len(seen[2]) - test * len(sizes)) <= 1
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 60), st.integers(2, 60), SEEDS)
 def test_each_example_is_held_out_in_one_fold(n, k, seed):
     assume(k <= n)
@@ -117,7 +114,6 @@ def test_error_rate_is_the_rest_of_the_accuracy():
     assert error_rate(predicted, labels) == pytest.approx(1 - accuracy(predicted, labels)) == 0.25
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 5000), st.floats(0, 1))
 def test_interval_of_an_accuracy_is_wilsons(n, share):
     right = round(share * n)
@@ -211,7 +207,6 @@ def test_more_digits_help_and_the_training_set_is_known_by_heart():
     assert (np.diff(curve.held_out.mean(axis=0)) < 0).all()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 8), SEEDS)
 def test_polynomial_is_that_of_polyfit(degree, seed):
     rng = np.random.default_rng(seed)
@@ -242,7 +237,6 @@ def test_noise_has_its_level_and_stays_in_range(dtype, rng):
     np.testing.assert_array_equal(noisy(images, 0.0, rng=rng), images)
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.integers(-4, 4), st.integers(-4, 4))
 def test_centring_undoes_a_shift(down, right):
     images = digits.load().images[:20].astype(float)
