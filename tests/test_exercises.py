@@ -19,6 +19,7 @@ from dlcourse.grading import notebooks, sample, sandbox
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution.execute import execute
 from dlcourse.grading.execution.jobs import Outcome, make_job
+from dlcourse.grading.material import earlier_modules
 from dlcourse.grading.proof import Prover
 
 ROOT = Path(__file__).parents[1]
@@ -225,7 +226,7 @@ def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prov
 def test_the_grader_refuses_shortcuts(name, exercises):
     for shortcut in shortcuts_of(name):
         work = with_shortcut(exercises[name], shortcut)
-        job = make_job(work, exercises[name], chapter=name)
+        job = make_job(work, exercises[name], chapter=name, modules=earlier_modules(ROOT, name))
         outcome = Outcome.from_bytes(execute(job.to_bytes()))
         task = next(t for t in notebooks.tasks(exercises[name]) if t.name == shortcut.task)
         for cell in outcome.cells:
@@ -248,7 +249,7 @@ def test_the_grader_says_what_the_notebook_says(name, exercises, prove):
     works = [notebooks.reference(exercises[name]), notebooks.untouched(exercises[name])]
     works += [sample.with_mistake(exercises[name], mistake) for mistake in mistakes_of(name)]
     for work in works:
-        job = make_job(work, exercises[name], chapter=name)
+        job = make_job(work, exercises[name], chapter=name, modules=earlier_modules(ROOT, name))
         outcome = Outcome.from_bytes(execute(job.to_bytes()))
         there = {notebooks.grade_id(work.cells[cell.index]): cell.report for cell in outcome.cells}
         for cell in prove(work).checks.values():

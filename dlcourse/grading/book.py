@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import dlcourse
+from dlcourse.checks.shortcuts.rules import is_reference
+
+_IMPORTED = re.compile(r"^from (dlcourse(?:\.\w+)+) import", re.MULTILINE)
 
 
 @lru_cache(maxsize=256)
@@ -17,7 +21,7 @@ def earlier_modules(root: Path, chapter: str) -> tuple[str, ...]:
 
     With each chapter come the modules without a chapter that it imports, and no others: what a part shares may hold the
     answers to a later exercise. For the same reason a chapter is left out that imports one which is still to come, as the
-    opening chapter does.
+    opening chapter does. What the exercise itself imports of the package comes, too, where answers may use it.
 
     Args:
         root: The repository.
@@ -33,9 +37,12 @@ def earlier_modules(root: Path, chapter: str) -> tuple[str, ...]:
     chapters = [page for page in pages if (package / f"{page}.py").is_file()]
     place = pages.index(chapter)
     to_come = {_module(page) for page in chapters if pages.index(page) >= place}
+    exercise = root / "exercises" / f"{chapter}.md"
+    imported = _IMPORTED.findall(exercise.read_text(encoding="utf-8")) if exercise.is_file() else []
+    given = [module for module in imported if not is_reference(module)]
     found: dict[str, None] = {}
-    for page in chapters:
-        needed = _needed(package, _module(page), {page.split("/")[0] for page in chapters})
+    for module in [*map(_module, chapters), *given]:
+        needed = _needed(package, module, {page.split("/")[0] for page in chapters})
         if not to_come & needed.keys():
             found |= needed
     return tuple(found)

@@ -58,6 +58,14 @@ def test_an_exercise_may_import_nothing_that_holds_its_answers():
     assert not {"dlcourse.neurons._softmax", "dlcourse.introduction.features"} & set(found)
 
 
+def test_an_exercise_may_import_what_it_is_given():
+    assert "dlcourse.gpus._blocks" in earlier_modules(ROOT, "gpus/kernels")
+    assert not {"dlcourse.gpus.kernels", "dlcourse.gpus._kernels"} & set(
+        earlier_modules(ROOT, "gpus/kernels")
+    )
+    assert "dlcourse.gpus._blocks" not in earlier_modules(ROOT, "gpus/parallelism")
+
+
 def test_files_handed_out_are_taken_along_but_no_notebook_and_no_link(tmp_path):
     folder = tmp_path / "release"
     (folder / "data").mkdir(parents=True)

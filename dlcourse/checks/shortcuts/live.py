@@ -150,6 +150,8 @@ def parts(target: Any) -> list[Any]:
             queue += list(thing.values())[:_MOST]
         elif type(thing).__module__ == "numpy" and type(thing).__name__ == "vectorize":
             queue.append(thing.pyfunc)
+        elif type(thing).__module__.startswith("triton.runtime."):
+            queue.append(getattr(thing, "fn", None))  # a kernel, compiled or interpreted
         elif isinstance(thing, type):
             queue += list(vars(thing).values())[:_MOST] if thing.__module__ == "__main__" else []
         elif type(thing).__module__ == "__main__":
