@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import index
 from typing import TypeAlias
 
@@ -48,3 +48,16 @@ def expect_cores(function: str, cores: Numbers) -> None:
     """Refuse a part of a core."""
     if np.any(np.asarray(cores) < 1):
         raise ValueError(f"{function} expects at least 1 core, got {cores}: with one core the speed-up is 1")
+
+
+def expect_at_least_0(function: str, **numbers: Number | Scalar) -> None:
+    """Refuse less than nothing."""
+    for name, number in numbers.items():
+        if not number >= 0:
+            raise ValueError(f"{function} expects {name} to be 0 or more, got {number}")
+
+
+def expect_known(function: str, what: str, name: str, known: Iterable[str]) -> None:
+    """Refuse a name that is in no table."""
+    if name not in (names := list(known)):
+        raise ValueError(f"{function} expects {what} to be one of {', '.join(names)}, got {name!r}")
