@@ -4,6 +4,8 @@ import importlib
 import inspect
 import json
 import os
+import subprocess
+import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -130,6 +132,15 @@ def test_every_check_can_be_read_where_no_answer_runs(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_reference_is_right_for_any_seed(name):
     """A hidden check draws its inputs from a seed: no draw may be unfair."""
+    if name.startswith("frameworks/"):  # JAX starts threads, TensorFlow ends who compiles with torch
+        done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    else:
+        expect_right_reference(name)
+
+
+def expect_right_reference(name):
+    """Judge the reference's answers for many seeds in this process."""
     scope = {"__name__": "__main__"}
     cells = exercise(name).cells
     for cell in cells:
@@ -137,7 +148,7 @@ def test_the_reference_is_right_for_any_seed(name):
             exec(cell.source, scope)
     read = declared([cell.source for cell in cells if notebooks.graded(cell)])
     checks = [check for calls in read for call in calls for check in call.checks]
-    for seed in range(50):
+    for seed in range(10 if name.startswith("frameworks/") else 50):  # they compile for each
         for check in checks:
             cases = check.cases(seed)
             verdict = judge(check, cases, observe(scope[check.name], cases))
@@ -226,7 +237,7 @@ def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prov
 def test_the_grader_refuses_shortcuts(name, exercises):
     for shortcut in shortcuts_of(name):
         work = with_shortcut(exercises[name], shortcut)
-        job = make_job(work, exercises[name], chapter=name, modules=earlier_modules(ROOT, name))
+        job = make_job(work, exercises[name], chapter=name)
         outcome = Outcome.from_bytes(execute(job.to_bytes()))
         task = next(t for t in notebooks.tasks(exercises[name]) if t.name == shortcut.task)
         for cell in outcome.cells:
@@ -331,3 +342,7 @@ def expected_points(learner, exercise, mistakes, prove):
     ).points
     assert 0 < points < total
     return points
+
+
+if __name__ == "__main__":
+    expect_right_reference(sys.argv[1])

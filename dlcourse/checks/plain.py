@@ -20,6 +20,10 @@ DEPTH = 32
 """How deep lists may be nested."""
 
 _MOST = 1_000_000
+_NO_NUMBERS = (
+    "a stand-in for an array came back, which holds no numbers; it has left the function that is being compiled or "
+    "differentiated, so return what is computed from it"
+)
 _LONGEST = 300
 
 
@@ -63,6 +67,12 @@ def _plain(result: Any, above: list[int], left: list[int]) -> Any:
     torch: Any = sys.modules.get("torch")  # who has a tensor has torch
     if torch is not None and issubclass(kind, torch.Tensor):
         return _array(_from_torch(result, torch))
+    if _is_of(kind, "jax.core", "Tracer"):
+        raise NotDataError(_NO_NUMBERS)
+    if _is_of(kind, "jax", "Array") and hasattr(result, "__array__"):
+        return _array(_from_jax(result))
+    if _is_of(kind, "tensorflow", "Tensor", "Variable") or _is_of(kind, "keras", "Variable"):
+        return _array(_from_tensorflow(result))
     if issubclass(kind, types.GeneratorType) or "__next__" in dir(kind):
         raise NotDataError(
             f"a {kind.__name__} came back, which has not computed its values yet; put list(...) around it"
@@ -97,6 +107,31 @@ def _array(result: Any) -> np.ndarray[Any, Any]:
         )
     # A float wider than 64 bits is not the same on every machine.
     return result.astype(np.float64) if result.dtype.itemsize > 8 else result
+
+
+def _is_of(kind: type, library: str, *names: str) -> bool:
+    """Tell whether a type is one of a library's; who has an object of it has imported the library."""
+    module = sys.modules.get(library)
+    types_ = [getattr(module, name, None) for name in names]
+    return any(isinstance(one, type) and issubclass(kind, one) for one in types_)
+
+
+def _from_jax(result: Any) -> Any:
+    try:
+        return _wide(np.array(result, subok=False))
+    except (RuntimeError, TypeError) as error:  # a key; an array that was given away
+        raise NotDataError(f"an array without numbers came back: {clean(str(error))}") from error
+
+
+def _from_tensorflow(result: Any) -> Any:
+    if not hasattr(result, "numpy"):
+        raise NotDataError(_NO_NUMBERS)
+    return _wide(np.array(result.numpy(), subok=False))
+
+
+def _wide(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return bfloat16, which NumPy does not know, as float32."""
+    return values.astype(np.float32) if values.dtype.name == "bfloat16" else values
 
 
 def _from_torch(result: Any, torch: Any) -> Any:

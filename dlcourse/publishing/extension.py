@@ -16,6 +16,7 @@ from sphinx.config import Config
 
 from dlcourse.publishing.cache import cache_folder
 from dlcourse.publishing.listing import Listing
+from dlcourse.publishing.pages import as_shown
 from dlcourse.publishing.vendor import FILES
 
 ASSETS = Path(__file__).parent / "assets"
@@ -29,6 +30,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("literalinclude", Listing, override=True)
     app.connect("config-inited", configure)
     app.connect("builder-inited", add_style)
+    app.connect("source-read", leave_out)
     # Before 501, where the theme makes its download button of what it finds in the context.
     app.connect("html-page-context", add_to_page, priority=400)
     app.connect("build-finished", add_notebooks)
@@ -47,6 +49,11 @@ def configure(app: Sphinx, config: Config) -> None:
         for listener in list(listeners):
             if listener.handler.__module__ == "sphinx_thebe":
                 app.disconnect(listener.id)
+
+
+def leave_out(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put a sentence in the place of a page that needs a library that is not installed here."""
+    source[0] = as_shown(source[0])
 
 
 def add_style(app: Sphinx) -> None:

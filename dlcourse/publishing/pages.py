@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import yaml
 from myst_nb.core.read import is_myst_markdown_notebook
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
+from dlcourse.frameworks._present import missing
 from dlcourse.publishing.errors import PublishingError
+
+_FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
+_LABEL = re.compile(r"^\([\w-]+\)=$", re.MULTILINE)
 
 
 def pages(root: Path) -> list[Path]:
@@ -50,7 +55,7 @@ def pages(root: Path) -> list[Path]:
 
 
 def notebooks(root: Path) -> list[Path]:
-    """List the pages that have cells to run.
+    """List the pages that have cells to run, here: those that need a library that is missing have none.
 
     Args:
         root: the folder with ``_toc.yml``.
@@ -61,7 +66,35 @@ def notebooks(root: Path) -> list[Path]:
     Raises:
         PublishingError: if there is no book in ``root``, or a page does not exist.
     """
-    return [page for page in pages(root) if is_myst_markdown_notebook(page.read_text(encoding="utf-8"))]
+    texts = {page: page.read_text(encoding="utf-8") for page in pages(root)}
+    return [page for page, text in texts.items() if is_myst_markdown_notebook(text) and not lacking(text)]
+
+
+def lacking(text: str) -> str:
+    """Say what a page needs that is not installed here.
+
+    Args:
+        text: the page; its front matter may say ``needs: [jax, torch]``.
+
+    Returns:
+        A sentence that also says what to do, or an empty string.
+    """
+    front = _FRONT_MATTER.match(text)
+    said = yaml.safe_load(front[1]) if front else None
+    return missing(*said.get("needs", ())) if isinstance(said, dict) else ""
+
+
+def as_shown(text: str) -> str:
+    """Return a page as it is shown here: itself, or its title and what is missing.
+
+    Args:
+        text: the page.
+    """
+    if not (sentence := lacking(text)):
+        return text
+    title = next(line for line in text.splitlines() if line.startswith("# "))
+    labels = "\n".join(dict.fromkeys(_LABEL.findall(text)))  # other pages refer to them
+    return f"{labels}\n{title}\n\n:::{{note}}\n{sentence}. Then build the book again, and this chapter is here.\n:::\n"
 
 
 def config(root: Path) -> dict[str, Any]:

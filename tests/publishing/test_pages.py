@@ -53,3 +53,51 @@ def test_config_that_cannot_be_read(small_book):
     (small_book / "_config.yml").write_text("title: [")
     with pytest.raises(PublishingError, match=r"_config\.yml cannot be read, correct it"):
         pages.config(small_book)
+
+
+NEEDY = """---
+kernelspec:
+  name: python3
+needs: [jax, keras]
+---
+
+(one-top)=
+# A chapter
+
+Words.
+
+(one-more)=
+## More
+
+```{code-cell} ipython3
+import jax
+```
+"""
+
+
+def test_a_page_says_what_it_needs_and_does_not_run_without_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    shown = pages.as_shown(NEEDY)
+    assert shown.startswith("(one-top)=\n(one-more)=\n# A chapter\n")
+    assert 'JAX and Keras are not installed here: pip install "dlcourse[frameworks]".' in shown
+    assert "code-cell" not in shown
+
+
+def test_a_page_with_all_it_needs_is_shown_as_it_is(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert pages.as_shown(NEEDY) == NEEDY
+    assert pages.lacking("# A page without front matter\n") == ""
+
+
+def test_cells_of_a_page_that_lacks_something_do_not_run(tmp_path, monkeypatch):
+    (tmp_path / "_config.yml").write_text("title: x\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: one\n")
+    text = NEEDY.replace(
+        "kernelspec:",
+        "jupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\nkernelspec:",
+    )
+    (tmp_path / "one.md").write_text(text)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert pages.notebooks(tmp_path) == [tmp_path / "one.md"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert pages.notebooks(tmp_path) == []

@@ -211,8 +211,12 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-_WARMED = ("matplotlib.pyplot", "scipy.special", "torch")
-"""Slow imports that leave no thread behind, so that a fork can inherit them."""
+_WARMED = ("jax", "matplotlib.pyplot", "scipy.special", "tensorflow", "torch", "torch._dynamo")
+"""Slow imports that leave no thread behind, so that a fork can inherit them; torch imports the last one at an optimizer's
+first step, which would count as time of the check.
+
+An exercise that imports TensorFlow must not import torch, too: torch.compile would end a process in which both are.
+"""
 
 
 def _is_test(cell: Any) -> bool:

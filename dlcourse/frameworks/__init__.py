@@ -1,0 +1,1 @@
+"""The seventh part: the network of the course in PyTorch, JAX and TensorFlow."""
