@@ -5,6 +5,7 @@ import pytest
 from dlcourse.frameworks._present import missing
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(missing("jax")), reason="JAX is missing")
 def test_in_a_process_of_its_own(apart):
     apart("tests/frameworks/apart/in_jax.py", "dlcourse/frameworks/jax.py")
