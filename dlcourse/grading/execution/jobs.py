@@ -215,7 +215,8 @@ _WARMED = ("jax", "matplotlib.pyplot", "scipy.special", "tensorflow", "torch", "
 """Slow imports that leave no thread behind, so that a fork can inherit them; torch imports the last one at an optimizer's
 first step, which would count as time of the check.
 
-An exercise that imports TensorFlow must not import torch, too: torch.compile would end a process in which both are.
+An exercise that imports TensorFlow must not import torch, too: torch.compile would end a process in which both are. And
+the last one imports Triton, before an exercise on kernels has chosen its interpreter, so there it is left out.
 """
 
 
@@ -253,6 +254,7 @@ def _imported(sources: Iterable[str]) -> tuple[str, ...]:
         module
         for module in _WARMED
         if any(f"{name}.".startswith(f"{module.split('.')[0]}.") for name in found)
+        and not (module == "torch._dynamo" and "triton" in found)
     )
 
 
