@@ -45,7 +45,13 @@ class How(NamedTuple):
 
 
 def take_turns(
-    works: Works, where: torch.device, rounds: int, *, least: float = 0.0
+    works: Works,
+    where: torch.device,
+    rounds: int,
+    *,
+    least: float = 0.0,
+    settle: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Measure the peers in turn, until the device is really done; a round repeats what takes less than ``least`` seconds.
 
@@ -54,20 +60,25 @@ def take_turns(
         where: the device.
         rounds: how many times each has its turn.
         least: seconds of a round at least.
+        settle: whether each does its work once, unmeasured, before each of its rounds: after another one the memory of
+            the device is divided in another way.
+        clock: tells the seconds.
     """
 
     def once(work: Callable[[], object], repeats: int) -> float:
         synchronize(where)
-        start = time.perf_counter()
+        start = clock()
         for _ in range(repeats):
             work()
         synchronize(where)
-        return (time.perf_counter() - start) / repeats
+        return (clock() - start) / repeats
 
     repeats = {peer: max(1, round(least / once(work, 1))) for peer, work in works.items()}
     found: dict[str, list[float]] = {peer: [] for peer in works}
     for _ in range(rounds):
         for peer, work in works.items():
+            if settle:
+                work()
             found[peer].append(once(work, repeats[peer]))
     return found
 
@@ -116,7 +127,7 @@ def gpt(how: How) -> list[dict[str, Any]]:
     modes = {"": {}} | ({"max-autotune-no-cudagraphs": {}} if how.tune and not how.tiny else {})
 
     def compiled(mode: str = "") -> Callable[[nn.Module], nn.Module]:
-        return lambda model: torch.compile(model, backend=backend, mode=mode or None)
+        return lambda model: torch.compile(model, backend=backend, mode=mode or None, dynamic=False)
 
     kinds: dict[str, tuple[Callable[[int], Any], list[torch.Tensor], Any]] = {
         f"ours{', ' + mode if mode else ''}": (
@@ -152,13 +163,13 @@ def gpt(how: How) -> list[dict[str, Any]]:
         works[peer] = some
     first = next(iter(losses.values()))
     for peer, of_peer in losses.items():
-        np.testing.assert_allclose(
-            of_peer, first, rtol=2e-2, err_msg=f"{peer}: the losses of the first steps"
-        )
+        # From the same weights the first loss is the same; then the rounding of each way adds up.
+        np.testing.assert_allclose(of_peer[0], first[0], rtol=5e-3, err_msg=f"{peer}: the first loss")
+        np.testing.assert_allclose(of_peer, first, rtol=5e-2, err_msg=f"{peer}: the first losses")
         if not min(of_peer[-len(texts) :]) < of_peer[0] - 0.1:
             raise SystemExit(f"{peer}: the loss does not fall, {of_peer[0]:.3f} to {of_peer[-1]:.3f}")
     tokens = steps * batch * shape.time
-    seconds = take_turns(works, where, how.rounds)
+    seconds = take_turns(works, where, how.rounds, settle=not how.tiny)
     best = min((p for p in seconds if p.startswith("ours")), key=lambda p: statistics.median(seconds[p]))
     seconds = {best: seconds[best]} | {p: t for p, t in seconds.items() if p != best}
     per_token = statistics.median(seconds[best]) / tokens
@@ -168,7 +179,7 @@ def gpt(how: How) -> list[dict[str, Any]]:
         f"TFLOP/s by {_gpt.FORMULA}: {shape.flops() / 1e6:,.1f} million a token. "
         f"With half of attention, all that must be computed: {shape.flops(causal=True) / per_token / 1e12:,.1f}.",
         f"The loss of ours fell from {first[0]:.3f} to {first[-1]:.3f} in the first {len(first)} steps; "
-        "those of the others agree to 2 %.",
+        "those of the others agree to 5 %, and the first one to 0.5 %.",
     ]
     case = "GPT of 124 million parameters, training" if not how.tiny else "a tiny GPT, training"
     return [
@@ -200,16 +211,18 @@ def _begin(
 
 # Kernels
 
+KINDS = ((torch.bfloat16, 1e-2), (torch.float32, 1e-5))
+"""Dtypes, and how far a result may be from float64 in shares of the largest number."""
+
 
 def product(how: How) -> list[dict[str, Any]]:
     """Multiply square matrices in bfloat16 with the kernel of the course, and with cuBLAS."""
     from dlcourse.gpus.kernels import matmul
 
     where = how.where
-    for m, n, k in (
-        [(33, 17, 40), (37, 65, 33)] if how.tiny else [(33, 17, 40), (257, 515, 129), (1000, 1001, 999)]
-    ):
-        for dtype, share in ((torch.float32, 1e-5), (torch.bfloat16, 1e-2)):
+    # On a GPU each size and dtype is tuned anew, which takes half a minute: one will do.
+    for m, n, k in [(33, 17, 40), (37, 65, 33)] if how.tiny else [(257, 515, 129)]:
+        for dtype, share in KINDS[: 2 if how.tiny else 1]:
             a, b = _draw((m, k), dtype, where), _draw((k, n), dtype, where)
             expect_close(matmul(a, b), a.double() @ b.double(), share, f"product of {(m, k)} and {(k, n)}")
     found = []
@@ -235,7 +248,7 @@ def softmax(how: How) -> list[dict[str, Any]]:
 
     where = how.where
     for shape in [(3, 5), (7, 129)] if how.tiny else [(3, 5), (7, 129), (1001, 5003)]:
-        for dtype, share in ((torch.float32, 1e-5), (torch.bfloat16, 1e-2)):
+        for dtype, share in KINDS:
             z = 5 * _draw(shape, dtype, where)
             expect_close(kernels.softmax(z), z.double().softmax(1), share, f"softmax of {shape}")
     found = []
@@ -262,8 +275,8 @@ def linear(how: How) -> list[dict[str, Any]]:
     from dlcourse.gpus.kernels import linear_gelu
 
     where = how.where
-    for batch, n_in, n_out in [(35, 20, 67)] if how.tiny else [(35, 20, 67), (1001, 127, 515)]:
-        for dtype, share in ((torch.float32, 1e-5), (torch.bfloat16, 1e-2)):
+    for batch, n_in, n_out in [(35, 20, 67)] if how.tiny else [(1001, 127, 515)]:
+        for dtype, share in KINDS[: 2 if how.tiny else 1]:
             x, W, b = (_draw(s, dtype, where) for s in ((batch, n_in), (n_in, n_out), (n_out,)))
             wanted = F.gelu(x.double() @ W.double() + b.double())
             expect_close(linear_gelu(x, W, b), wanted, share, f"layer of {(batch, n_in, n_out)}")
@@ -389,7 +402,7 @@ def digits(how: How) -> list[dict[str, Any]]:
     epochs = 4 if how.tiny else EPOCHS
     kinds: dict[str, Callable[[nn.Module], nn.Module]] = {
         "ours, compiled": lambda network: torch.compile(
-            network, backend="aot_eager" if how.tiny else "inductor"
+            network, backend="aot_eager" if how.tiny else "inductor", dynamic=False
         ),
         "not compiled": lambda network: network,
     }
@@ -488,9 +501,10 @@ def cpu(how: How) -> list[dict[str, Any]]:
     firsts = {peer: [work(), work()] for peer, work in works.items()}
     for peer, losses in firsts.items():
         np.testing.assert_allclose(losses, firsts["TorchMLP with fit"], rtol=1e-3, err_msg=peer)
-    seconds = take_turns(works, device("cpu"), how.rounds)
+    seconds = take_turns(works, device("cpu"), how.rounds, clock=time.process_time)
     case = f"an epoch of {count:,} digits on one core of the CPU, 784-256-128-10, AdamW"
-    return [result(case, seconds, work=count, unit="digits/s", losses=firsts)]
+    said = ["Seconds of the processor in this process, so that other programs do not count."]
+    return [result(case, seconds, work=count, unit="digits/s", said=said, losses=firsts)]
 
 
 # Processes
@@ -536,7 +550,9 @@ def _with_and_without(how: How, where: torch.device, backend: str) -> list[dict[
 
     def compiled(model: nn.Module) -> nn.Module:
         return (
-            torch.compile(model, backend="inductor" if large else "aot_eager") if large or how.tiny else model
+            torch.compile(model, backend="inductor" if large else "aot_eager", dynamic=False)
+            if large or how.tiny
+            else model
         )
 
     def around(model: nn.Module) -> nn.Module:

@@ -200,6 +200,8 @@ def test_peers_take_turns(module):
     works = {name: lambda name=name: seen.append(name) for name in "ab"}
     found = cases.take_turns(works, torch.device("cpu"), 3)
     assert "".join(seen) == "ab" + 3 * "ab"
+    cases.take_turns(works, torch.device("cpu"), 1, settle=True)
+    assert "".join(seen).endswith("ab" + "aabb")
     assert {peer: len(times) for peer, times in found.items()} == {"a": 3, "b": 3}
 
 
