@@ -43,8 +43,8 @@ __all__ = [
     "utilisation",
 ]
 
-Number: TypeAlias = int | float
-Numbers: TypeAlias = Num[np.ndarray, "*shape"] | Number
+Number: TypeAlias = Num[np.ndarray, ""] | int | float
+Numbers: TypeAlias = Num[np.ndarray, "*shape"] | int | float
 
 HOUR = 3600
 """Seconds of an hour."""
@@ -101,13 +101,13 @@ def utilisation(parameters: Number, tokens: Number, device_seconds: Number, peak
         0.43
     """
     expect_above_0("utilisation", device_seconds=device_seconds, peak=peak)
-    share = run_flops(parameters, tokens) / (device_seconds * peak)
+    share = run_flops(float(parameters), float(tokens)) / (device_seconds * peak)
     if share > 1:
         raise ValueError(
             f"utilisation expects less work than the peak allows, got {share:.3g} times as much: "
             "give the seconds of all devices together, and the peak in FLOP/s"
         )
-    return share
+    return float(share)
 
 
 def run_seconds(flops: Number, devices: Number, peak: Number, share: Number) -> float:
@@ -131,7 +131,7 @@ def run_seconds(flops: Number, devices: Number, peak: Number, share: Number) -> 
     """
     expect_above_0("run_seconds", flops=flops, devices=devices, peak=peak, share=share)
     expect_share("run_seconds", float(share))
-    return flops / (devices * peak * share)
+    return float(flops / (devices * peak * share))
 
 
 def energy_kwh(device_hours: Number, watts: Number, pue: Number = 1.0) -> float:
@@ -156,7 +156,7 @@ def energy_kwh(device_hours: Number, watts: Number, pue: Number = 1.0) -> float:
         raise ValueError(
             f"energy_kwh expects pue from 1 on, got {pue}: the building draws what is in it at least"
         )
-    return device_hours * watts / 1000 * pue
+    return float(device_hours * watts / 1000 * pue)
 
 
 def break_even(purchase: Number, price: Number, running: Number) -> float:
@@ -179,7 +179,7 @@ def break_even(purchase: Number, price: Number, running: Number) -> float:
     expect_above_0("break_even", purchase=purchase, price=price)
     if running < 0:
         raise ValueError(f"break_even expects running costs from 0 on, got {running}")
-    return purchase / (price - running) if price > running else inf
+    return float(purchase / (price - running)) if price > running else inf
 
 
 def checkpoint_interval(write: Number, device_mtbf: Number, devices: Numbers) -> Numbers:
@@ -260,12 +260,13 @@ def finish_time(
     _expect_failures("finish_time", interval, write, restart)
     expect_above_0("finish_time", work=work)
     pieces = ceil(work / interval)
-    saved, clock, ready = 0, 0.0, 0.0
+    saved, clock = 0, 0.0
+    ready: Number = 0
     for lifetime in lifetimes:
         needed = ready + (work - saved * interval) + (pieces - saved) * write
         if lifetime >= needed:
-            return clock + needed
-        clock += lifetime
+            return float(clock + needed)
+        clock += float(lifetime)
         saved += max(0, floor((lifetime - ready) / (interval + write)))
         ready = restart
     raise ValueError(
@@ -493,7 +494,7 @@ def bill(flops: Number, cluster: Cluster) -> Bill:
         >>> f"{made.hours:.0f} hours, {made.kwh:.0f} kWh, {made.money:.0f} $"
         '516 hours, 3468 kWh, 8257 $'
     """
-    expect_share("bill", float(cluster.efficiency))
+    expect_share("bill", cluster.efficiency)
     seconds = run_seconds(flops, cluster.devices, cluster.peak, cluster.share * cluster.efficiency)
     interval, factor = inf, 1.0
     if not isinf(cluster.mtbf):
