@@ -5,16 +5,19 @@ The first axis counts the ranks. Chapter: book/distributed/sharding.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
 from dlcourse.distributed._shares import divided
+from dlcourse.gpus._expect import Scalar
 
 
 def sharded_step(
     shares: Float[np.ndarray, "ranks size"],
     gradients: Float[np.ndarray, "ranks ranks*size"],
-    rate: float,
+    rate: Scalar,
 ) -> Float[np.ndarray, "ranks size"]:
     r"""Take one step of gradient descent in which each rank changes its own share only.
 
@@ -83,3 +86,17 @@ def row_linear(
     own = [divided("row_linear", "n_in", len(W), rank, ranks) for rank in range(ranks)]
     parts = np.stack([x[:, k] @ W[k] for k in own])  # (ranks, batch, n_out)
     return parts, parts.sum(axis=0) + b
+
+
+def parallel_mlp(x: Any, W: Any, b: Any, V: Any, c: Any, ranks: int) -> list[Any]:
+    """Return the answers of two layers as each rank has them in the end: the undivided ones, on each the same.
+
+    Args:
+        x: the batch, a tensor ``(batch, n_in)``.
+        W: weights of the first layer, ``(n_in, hidden)``.
+        b: its biases, ``(hidden,)``.
+        V: weights of the second layer, ``(hidden, n_out)``.
+        c: its biases, ``(n_out,)``.
+        ranks: how many there are.
+    """
+    return [(x @ W + b).clamp(min=0) @ V + c] * ranks

@@ -165,11 +165,20 @@ def test_a_step_in_shares_is_the_step_with_the_average(ranks, size):
     np.testing.assert_allclose(found.ravel(), p - 0.1 * g.mean(axis=0), atol=1e-12)
 
 
-def test_bytes_are_counted_once_and_recorded_as_they_come_and_go():
+def test_bytes_are_counted_once():
     a = torch.zeros(1000)
     assert held_bytes([a, a[10:], a.view(10, 100)]) == 4000
-    curve = recorded(lambda: torch.ones(1000) + torch.ones(1000))
-    assert (curve[0], max(curve), curve[-1]) == (0, 12000, 0)
+
+
+def test_what_comes_and_goes_is_recorded():
+    def work():
+        first = torch.ones(1000)
+        with torch.profiler.record_function("step"):
+            return first + torch.ones(1000)
+
+    curve = recorded(work)
+    assert (curve.held[0], max(curve.held), curve.held[-1]) == (0, 12000, 0)
+    assert [curve.held[start] for start in curve.begins] == [4000]
 
 
 @pytest.mark.usefixtures("no_shape_check")
