@@ -93,7 +93,6 @@ MISTAKES = [
         "4 * parameters * tokens / (device_seconds * peak)",
         "You counted the way back as one product",
     ),
-    _share("no factor", "parameters * tokens / (device_seconds * peak)", "You left out the factor 6"),
     _share("turned around", "device_seconds * peak / (6 * parameters * tokens)", "You turned it around"),
     _share("speed", "6 * parameters * tokens / device_seconds", "This is the speed that was reached"),
     _share("per cent", "600 * parameters * tokens / (device_seconds * peak)", "You gave it in per cent"),
@@ -101,11 +100,9 @@ MISTAKES = [
     _energy("divided", "device_hours * watts / 1000 / pue", "You divided by pue"),
     _energy("watt hours", "device_hours * watts * pue", "You gave watt hours"),
     _energy("building alone", "device_hours * watts / 1000 * (pue - 1)", "beside its computers"),
-    _energy("joules", "device_hours * 3600 * watts * pue", "You gave joules"),
     _even("own hours free", "purchase / price", "You left out the running costs"),
     _even("added", "purchase / (price + running)", "You added the running costs to the price"),
     _even("money", "price * purchase / (price - running)", "This is what both have cost by then"),
-    _even("days", "purchase / (price - running) / 24", "These are days"),
     _even("at once", "purchase / (price - running)", "0 hours would mean", never="0.0"),
     _even(
         "negative",
@@ -121,7 +118,6 @@ MISTAKES = [
     _interval("multiplied", "np.sqrt(2 * write * device_mtbf * devices)", "You multiplied by the devices"),
     _interval("one device", "np.sqrt(2 * write * device_mtbf) + 0 * devices", "You left out the devices"),
     _interval("outside", "np.sqrt(2 * write * device_mtbf) / devices", "You divided the root by the devices"),
-    _interval("mean time", "device_mtbf / devices", "This is how often the run fails"),
     _finish("no restart", "You left out the restart", waits="0"),
     _finish("from the beginning", "You went back to the beginning", saved="0"),
     _finish(
@@ -150,7 +146,6 @@ MISTAKES = [
     ),
     _step("no overlap", "You left out the overlap", result="compute + ring"),
     _step("no max", "You left out the max", result="compute + ring - overlap * compute"),
-    _step("longer one", "You took the longer one of both", result="np.maximum(compute, ring)"),
     _step("overlap of the sending", "a share of the sending", result="compute + (1 - overlap) * ring"),
     _step("no latency", "You left out the latency", ring="2 * (devices - 1) * size / devices / bandwidth"),
     _step(
@@ -167,8 +162,5 @@ MISTAKES = [
         "whole gradients",
         "You sent all gradients each time",
         ring="2 * (devices - 1) * (latency + size / bandwidth)",
-    ),
-    _step(
-        "one piece more", "You sent 2 n pieces", ring="2 * devices * (latency + size / devices / bandwidth)"
     ),
 ]
