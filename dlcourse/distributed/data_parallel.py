@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, Shaped
 
 from dlcourse.gpus import _device
 from dlcourse.gpus._device import torch
-from dlcourse.gpus._expect import Number
+from dlcourse.gpus._expect import Scalar
 from dlcourse.gpus._torch_mlp import TorchMLP
 from dlcourse.neurons.network import MLP
 from dlcourse.training._schedules import Schedule, expect_rate
@@ -103,8 +103,8 @@ def share(batch: Shaped[np.ndarray, "batch ..."], rank: int, count: int) -> Shap
 
 
 def mean_gradient(
-    gradients: Sequence[Float[np.ndarray, "*shape"]],
-    sizes: Sequence[int],
+    gradients: Float[np.ndarray, " count *shape"],
+    sizes: Int[np.ndarray, " count"],
 ) -> Float[np.ndarray, "*shape"]:
     r"""Put the gradients of all ranks together: the gradient of the mean loss over the whole batch.
 
@@ -117,20 +117,23 @@ def mean_gradient(
         gradients: one a rank, each of the mean loss over this rank's samples.
         sizes: how many samples each rank had, :math:`m_r`.
 
+    Returns:
+        One gradient, ``(*shape)``.
+
     Raises:
         ValueError: if there is not one size a gradient, or no sample at all.
 
     Example:
-        >>> mean_gradient([np.array([1.0, 2.0]), np.array([4.0, 8.0])], [2, 1])
+        >>> mean_gradient(np.array([[1.0, 2.0], [4.0, 8.0]]), np.array([2, 1]))
         array([2., 4.])
     """
-    if len(gradients) != len(sizes) or min(sizes, default=-1) < 0 or sum(sizes) == 0:
+    if sizes.shape != gradients.shape[:1] or (sizes < 0).any() or sizes.sum() == 0:
         raise ValueError(
             f"mean_gradient expects one number of samples for each gradient, and at least one sample in all, got "
-            f"{len(gradients)} gradients and sizes {list(sizes)}"
+            f"{len(gradients)} gradients and sizes {sizes.tolist()}"
         )
-    weights = np.array(sizes) / sum(sizes)
-    return np.tensordot(weights.astype(gradients[0].dtype), np.stack(gradients), axes=1)
+    weights = (sizes / sizes.sum()).astype(gradients.dtype)
+    return np.tensordot(weights, gradients, axes=1)
 
 
 def average_gradients(tensors: Sequence[torch.Tensor], weight: float | None = None) -> None:
@@ -331,7 +334,7 @@ def scaled_rate(rate: float, count: int, *, warmup: int = 0) -> Schedule:
     return lambda step: rate * (1 + (count - 1) * (min(1, step / warmup) if warmup else 1))
 
 
-def overlapped(computing: Sequence[Number], sending: Sequence[Number]) -> float:
+def overlapped(computing: Sequence[Scalar | int], sending: Sequence[Scalar | int]) -> float:
     r"""Return when the last gradient has arrived, if each layer's is sent as soon as it is known.
 
     .. math:: s_l = \max(b_l, \, s_{l+1}) + t_l, \qquad b_l = \sum_{k \ge l} c_k
@@ -357,8 +360,8 @@ def overlapped(computing: Sequence[Number], sending: Sequence[Number]) -> float:
         )
     known = sent = 0.0
     for c, t in zip(reversed(computing), reversed(sending), strict=True):
-        known += c
-        sent = max(known, sent) + t
+        known += float(c)
+        sent = max(known, sent) + float(t)
     return sent
 
 
