@@ -21,6 +21,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.machinery import PathFinder
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from operator import index
@@ -39,6 +40,7 @@ _START = 60.0
 """Seconds for all processes to start and find one another."""
 _ANSWER = 2.0
 """Seconds in which a process that waits says where."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _HERE = os.path.normcase(__file__)
 _TORCH = os.path.normcase(os.path.dirname(torch.__file__))
 
@@ -46,7 +48,16 @@ READY, DONE, FAILED, WAITS = "ready", "done", "failed", "waits"
 
 
 class ProcessError(RuntimeError):
-    """One of the processes stopped, or they waited for one another; the message says which one and where."""
+    """One of the processes stopped, or they waited for one another; the message says which one and where.
+
+    Attributes:
+        raised: the name of the exception that one of them raised, or an empty string.
+        late: whether they were not done in time.
+    """
+
+    def __init__(self, message: str, *, raised: str = "", late: bool = False) -> None:
+        super().__init__(message)
+        self.raised, self.late = raised, late
 
 
 def run_processes(work: Callable[..., Any], count: int, *arguments: Any, timeout: float = 60.0) -> list[Any]:
@@ -146,16 +157,15 @@ def _gather(group: Sequence[_Process], wanted: str, until: float, allowed: str) 
         waiting = [process for process in group if process.rank not in found]
         ready = wait([process.connection for process in waiting], max(0.0, until - time.monotonic()))
         if not ready:
-            raise ProcessError(_late(waiting, len(group), allowed))
+            raise ProcessError(_late(waiting, len(group), allowed), late=True)
         for process in waiting:
             if process.connection in ready:
                 kind, *said = _received(process, len(group))
                 if kind == FAILED:
-                    message, trace = said
+                    raised, message, trace = said
                     _raise_if_gone(group, message)
-                    raise ProcessError(
-                        f"rank {process.rank} of {len(group)} stopped with {message}\n\n{trace}"
-                    )
+                    told = f"rank {process.rank} of {len(group)} stopped with {message}"
+                    raise ProcessError(f"{told}\n\n{trace}", raised=raised)
                 assert kind == wanted
                 found[process.rank] = said
     return [found[process.rank] for process in group]
@@ -228,6 +238,16 @@ def _context() -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    kept = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))  # or NumPy alone would start threads there
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
     return context
 
 
@@ -241,13 +261,19 @@ def _threads() -> int:
 
 @contextmanager
 def _no_main() -> Iterator[None]:
-    """Keep new processes from running the script of this one again: what they need of it is sent to them."""
-    main = sys.modules["__main__"]
+    """Keep new processes from running the script of this one again: what they need of it is sent to them.
+
+    And let them start where this is a helper itself, which Python forbids since such processes are often left behind.
+    """
+    main, config = sys.modules["__main__"], multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    daemon = config.pop("daemon", None)
     sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        if daemon is not None:
+            config["daemon"] = daemon
 
 
 def _written(work: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
@@ -284,7 +310,7 @@ def _run(connection: Connection, copies: Sequence[Connection], place: _Place, jo
             result = work(*arguments)
         _say(connection, DONE, printed.getvalue(), _result(result))
     except BaseException as error:
-        _say(connection, FAILED, _message(error), _trace(error))
+        _say(connection, FAILED, type(error).__name__, f"{type(error).__name__}: {error}", _trace(error))
     threading.Event().wait()  # the others may still be talking to this one; `_watch` ends it
 
 
@@ -343,10 +369,6 @@ def _result(result: Any) -> bytes:
             f"the result, a {type(result).__name__}, cannot be sent to the process that asked for it ({error}): "
             "return numbers, tensors, arrays, or lists of them"
         ) from error
-
-
-def _message(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _trace(error: BaseException) -> str:

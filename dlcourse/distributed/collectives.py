@@ -2,7 +2,7 @@
 
 A collective is called by all processes at once. Here each is written with ``send`` and ``recv``, and the all-reduce,
 which adds up everybody's numbers, in two ways: through one rank, which becomes the bottleneck, and around a ring, in
-which each rank sends about twice what it has, however many there are. The formulas count the bytes and the seconds of both.
+which each rank sends about twice what it has, however many there are. The formulas count the bytes and the seconds.
 Chapter: book/distributed/collectives.md. Sources: Patarasuk and Yuan (2009); Hockney (1994).
 """
 
