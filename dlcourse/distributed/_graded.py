@@ -5,6 +5,7 @@ These stand in ``through=`` of a check. Nothing here knows a right answer.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
@@ -48,9 +49,10 @@ def _called(work: Callable[..., Any], values: np.ndarray, arguments: tuple[Any, 
     except ProcessError as error:
         if error.late:
             return WAITING
-        told = str(error).partition("\n")[0]
-        # The checks know this one: there is nothing yet.
-        raise (NotImplementedError(told) if error.raised == "NotImplementedError" else error) from None
+        # Python's own exceptions are known to the checks. Which rank is the first to fail is chance, so it is not told.
+        known = getattr(builtins, error.raised, None)
+        raises = known if isinstance(known, type) and issubclass(known, Exception) else RuntimeError
+        raise raises(f"one of {len(rows)} ranks stopped: {error.said or error}") from None
 
 
 def _one(work: Callable[..., Any], rows: list[torch.Tensor], arguments: tuple[Any, ...]) -> tuple[Any, int]:

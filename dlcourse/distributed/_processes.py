@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
+from dlcourse.distributed import _pipes
 from dlcourse.gpus._device import torch
 
 __all__ = ["ProcessError", "run_processes"]
@@ -52,20 +54,24 @@ class ProcessError(RuntimeError):
 
     Attributes:
         raised: the name of the exception that one of them raised, or an empty string.
+        said: what that exception said.
         late: whether they were not done in time.
     """
 
-    def __init__(self, message: str, *, raised: str = "", late: bool = False) -> None:
+    def __init__(self, message: str, *, raised: str = "", said: str = "", late: bool = False) -> None:
         super().__init__(message)
-        self.raised, self.late = raised, late
+        self.raised, self.said, self.late = raised, said, late
 
 
-def run_processes(work: Callable[..., Any], count: int, *arguments: Any, timeout: float = 60.0) -> list[Any]:
+def run_processes(
+    work: Callable[..., Any], count: int, *arguments: Any, timeout: int | float = 60.0
+) -> list[Any]:
     """Run a function in several processes that can send one another messages.
 
-    In each of them ``torch.distributed`` is initialised with gloo, and PyTorch computes with one thread. What they print
-    is printed here when they are done, in the order of ranks. Where this process has more than one thread, or
-    a GPU in use, the processes come from a fresh one, since a fork would lack the threads: then the function and its
+    In each of them ``torch.distributed`` is initialised with gloo, and PyTorch computes with one thread. (Where a sandbox
+    allows no sockets, pipes do the same.) What they print
+    is printed here when they are done, in the order of ranks. Where libraries have threads in this process, or
+    a GPU is in use, the processes come from a fresh one, since a fork would lack the threads: then the function and its
     arguments are sent there, functions of a notebook's cell too.
 
     Args:
@@ -89,10 +95,15 @@ def run_processes(work: Callable[..., Any], count: int, *arguments: Any, timeout
         group: list[_Process] = []
         try:
             context = _context()
+            pipes = _pipes.mesh(count) if _pipes.sockets_refused() else None
             job = (work, arguments) if context.get_start_method() == "fork" else _written(work, arguments)
             with _no_main():
                 for rank in range(count):
-                    group.append(_Process.start(context, _Place(rank, count, folder, timeout), job, group))
+                    group.append(
+                        _Process.start(context, _Place(rank, count, folder, timeout, pipes), job, group)
+                    )
+            if pipes:
+                _pipes.close(pipes)
             _gather(group, READY, time.monotonic() + _START, f"{_START:g} s to find one another")
             answers = _gather(group, DONE, time.monotonic() + timeout, f"{timeout:g} s")
         finally:
@@ -112,6 +123,7 @@ class _Place:
     count: int
     folder: str
     timeout: float
+    pipes: _pipes.Mesh | None
 
 
 @dataclass
@@ -131,7 +143,9 @@ class _Process:
         process = context.Process(
             target=_run, args=(theirs, copies, place, job), name=f"rank {place.rank}", daemon=False
         )
-        process.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: see `_context`
+            process.start()
         theirs.close()
         return cls(place.rank, process, mine)
 
@@ -164,8 +178,8 @@ def _gather(group: Sequence[_Process], wanted: str, until: float, allowed: str) 
                 if kind == FAILED:
                     raised, message, trace = said
                     _raise_if_gone(group, message)
-                    told = f"rank {process.rank} of {len(group)} stopped with {message}"
-                    raise ProcessError(f"{told}\n\n{trace}", raised=raised)
+                    told = f"rank {process.rank} of {len(group)} stopped with {raised}: {message}\n\n{trace}"
+                    raise ProcessError(told, raised=raised, said=message)
                 assert kind == wanted
                 found[process.rank] = said
     return [found[process.rank] for process in group]
@@ -232,7 +246,8 @@ def _expect(work: Any, count: int, timeout: float) -> None:
 
 def _context() -> Any:
     """Choose how processes start: by a fork where that is safe, else from a process that never computed anything."""
-    if sys.platform == "linux" and _threads() == 1 and not torch.cuda.is_initialized():
+    # Python knows its own threads, and a fork can do without them; those of OpenMP and of GPUs it would wait for.
+    if sys.platform == "linux" and _threads() <= threading.active_count() and not torch.cuda.is_initialized():
         return multiprocessing.get_context("fork")
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
@@ -280,11 +295,10 @@ def _written(work: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
     """Write a function and its arguments; what a fresh process could not import is written in full."""
     import cloudpickle
 
-    name = getattr(work, "__module__", None) or "__main__"
-    module = sys.modules.get(name)
-    in_full = (
-        name != "__main__" and module is not None and PathFinder.find_spec(name.partition(".")[0]) is None
-    )
+    name = getattr(work, "__module__", None) or "__main__"  # which is written in full in any case
+    module, package = sys.modules.get(name), name.partition(".")[0]
+    known = package == "__main__" or package in sys.stdlib_module_names or PathFinder.find_spec(package)
+    in_full = module is not None and not known
     if in_full:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -310,13 +324,15 @@ def _run(connection: Connection, copies: Sequence[Connection], place: _Place, jo
             result = work(*arguments)
         _say(connection, DONE, printed.getvalue(), _result(result))
     except BaseException as error:
-        _say(connection, FAILED, type(error).__name__, f"{type(error).__name__}: {error}", _trace(error))
+        _say(connection, FAILED, type(error).__name__, str(error), _trace(error))
     threading.Event().wait()  # the others may still be talking to this one; `_watch` ends it
 
 
 def _initialize(place: _Place) -> None:
     from torch import distributed
 
+    if place.pipes is not None:
+        _pipes.register(place.pipes)
     # Without a name, gloo asks the network for this machine's own address.
     if sys.platform == "linux":
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
@@ -330,7 +346,7 @@ def _initialize(place: _Place) -> None:
     }
     store = torch._C._distributed_c10d.FileStore(str(Path(place.folder, "store")), place.count)
     distributed.init_process_group(
-        "gloo",
+        "gloo" if place.pipes is None else _pipes.NAME,
         store=store,
         rank=place.rank,
         world_size=place.count,

@@ -7,8 +7,6 @@ from typing import Any
 
 from dlcourse.gpus._device import torch
 
-_GROUP: Any = torch._C._distributed_c10d.ProcessGroup
-
 
 class Traffic:
     """Counts the messages that this process sends from point to point, and their bytes.
@@ -37,8 +35,11 @@ class Traffic:
         self.messages = self.bytes = 0
 
     def __enter__(self) -> Traffic:
-        before = _GROUP.send
-        self._before = vars(_GROUP)["send"]  # as it is kept there: what an attribute gives is not bound again
+        world = torch.distributed.group.WORLD  # None where there are no other processes yet
+        kind: Any = torch._C._distributed_c10d.ProcessGroup if world is None else type(world)
+        before = kind.send
+        # As it is kept in the class: what an attribute gives would not be bound again.
+        self._kind, self._before = kind, vars(kind)["send"]
 
         @wraps(before)
         def send(group: Any, tensors: Any, *arguments: Any, **options: Any) -> Any:
@@ -46,8 +47,8 @@ class Traffic:
             self.bytes += sum(tensor.nbytes for tensor in tensors)
             return before(group, tensors, *arguments, **options)
 
-        _GROUP.send = send
+        kind.send = send
         return self
 
     def __exit__(self, *_: object) -> None:
-        _GROUP.send = self._before
+        self._kind.send = self._before

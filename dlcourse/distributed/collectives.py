@@ -13,7 +13,7 @@ from jaxtyping import Shaped
 from dlcourse.distributed._processes import ProcessError, run_processes
 from dlcourse.distributed._traffic import Traffic
 from dlcourse.gpus._device import torch
-from dlcourse.gpus._expect import Number, expect_above_0, expect_positive
+from dlcourse.gpus._expect import Number, Scalar, expect_above_0, expect_positive
 
 if not torch.distributed.is_available():
     raise ImportError(
@@ -248,7 +248,9 @@ def ring_bytes(size: Number, count: int) -> float:
     return 2 * (count - 1) * size / count
 
 
-def naive_seconds(size: Number, count: int, bandwidth: Number, latency: Number = 0.0) -> float:
+def naive_seconds(
+    size: Number, count: int, bandwidth: Number | Scalar, latency: Number | Scalar = 0.0
+) -> float:
     r"""Estimate the time of an all-reduce through one rank, which takes and gives one message after the other.
 
     .. math:: 2 (n - 1) \Bigl(\alpha + \frac{S}{\beta}\Bigr)
@@ -270,7 +272,9 @@ def naive_seconds(size: Number, count: int, bandwidth: Number, latency: Number =
     return 2 * (count - 1) * message_seconds(size, bandwidth, latency)
 
 
-def ring_seconds(size: Number, count: int, bandwidth: Number, latency: Number = 0.0) -> float:
+def ring_seconds(
+    size: Number, count: int, bandwidth: Number | Scalar, latency: Number | Scalar = 0.0
+) -> float:
     r"""Estimate the time of an all-reduce around a ring, in which all send at the same time.
 
     .. math:: 2 (n - 1) \Bigl(\alpha + \frac{S}{n \beta}\Bigr)
@@ -292,7 +296,7 @@ def ring_seconds(size: Number, count: int, bandwidth: Number, latency: Number = 
     return 2 * (count - 1) * message_seconds(size / count, bandwidth, latency)
 
 
-def message_seconds(size: Number, bandwidth: Number, latency: Number = 0.0) -> float:
+def message_seconds(size: Number, bandwidth: Number | Scalar, latency: Number | Scalar = 0.0) -> float:
     r"""Estimate how long a message is on its way.
 
     .. math:: \alpha + \frac{S}{\beta}
