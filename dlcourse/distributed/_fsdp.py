@@ -34,9 +34,8 @@ def fully_sharded(module: M) -> M:
             "fully_sharded expects processes that know one another, got a process alone: call it in what run_processes "
             "or torchrun starts"
         )
-    from torch.distributed.device_mesh import (
-        init_device_mesh,
-    )  # each takes its time, and only processes need them
+    # Each takes its time to load, and only processes need them.
+    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     kind = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"

@@ -1,15 +1,14 @@
 """How many bytes are really held: between two steps, and from moment to moment within one.
 
+The arrays themselves are counted. What a library allocates for itself while it sends is not seen.
 Chapter: book/distributed/sharding.md.
 """
 
 from __future__ import annotations
 
-import os
-from bisect import bisect
-from collections.abc import Callable, Iterable
-from itertools import accumulate
-from typing import NamedTuple
+import weakref
+from collections.abc import Iterable
+from typing import Any
 
 from dlcourse.gpus._device import torch
 
@@ -26,39 +25,53 @@ def held_bytes(tensors: Iterable[torch.Tensor]) -> int:
     return sum({block.data_ptr(): block.nbytes() for block in blocks if block.nbytes()}.values())
 
 
-class Curve(NamedTuple):
-    """How many bytes were held, from moment to moment.
+# PyTorch has no other way to see each operation, and memory counters of other projects stand on this one.
+class Recording(torch.utils._python_dispatch.TorchDispatchMode):
+    """Writes down how many bytes all arrays hold together, whenever one comes or goes.
 
-    Args:
-        held: bytes after each array that came or went, beginning with 0.
-        begins: positions in ``held`` at which the parts began that were marked.
-    """
+    An array from before counts from the moment in which something looks at it: make what is recorded inside.
 
-    held: list[int]
-    begins: list[int]
-
-
-def recorded(work: Callable[[], object], mark: str = "step") -> Curve:
-    """Record how many bytes PyTorch holds on this CPU while something is done, from its first array on.
-
-    The allocator itself is asked, so scratch memory and buffers of the collectives are seen, too. Arrays from before are
-    not: let ``work`` make all that it needs.
-
-    Args:
-        work: what is recorded, without arguments.
-        mark: what ``torch.profiler.record_function`` calls the parts whose beginning is wanted.
+    Attributes:
+        held: bytes, after each change.
+        begins: positions in ``held`` at which :meth:`begin` was called.
 
     Example:
-        >>> recorded(lambda: torch.ones(1000).relu())
-        Curve(held=[0, 4000, 8000, 4000, 0], begins=[])
+        >>> with Recording() as recording:
+        ...     a = torch.ones(1000)
+        ...     recording.begin()
+        ...     a = a.relu()
+        >>> recording.held, recording.begins
+        ([0, 4000, 8000, 4000], [1])
     """
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else each recording says on the terminal that it begins
-    with torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
-    ) as profile:
-        work()
-    events = profile.profiler.kineto_results.events()
-    memory = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
-    times = [time for time, _ in memory]
-    begins = sorted(bisect(times, event.start_ns()) for event in events if event.name() == mark)
-    return Curve([0, *accumulate(size for _, size in memory)], begins)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes: dict[int, int] = {}  # by address: views share the array that they look at
+        self.held, self.begins = [0], list[int]()
+
+    def begin(self) -> None:
+        """Note that a part of the work begins here."""
+        self.begins.append(len(self.held) - 1)
+
+    def _see(self, tensor: torch.Tensor) -> None:
+        block = tensor.untyped_storage()
+        address = block.data_ptr()
+        if block.nbytes() and address not in self._bytes:
+            self._bytes[address] = block.nbytes()
+            self.held.append(self.held[-1] + block.nbytes())
+            weakref.finalize(block, self._gone, address).atexit = False
+
+    def _gone(self, address: int) -> None:
+        if address in self._bytes:
+            self.held.append(self.held[-1] - self._bytes.pop(address))
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        self._bytes.clear()  # what goes later goes unseen
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for item in torch.utils._pytree.tree_iter(result):
+            if isinstance(item, torch.Tensor):
+                self._see(item)
+        return result

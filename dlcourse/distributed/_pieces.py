@@ -5,8 +5,6 @@ The first axis counts the ranks. Chapter: book/distributed/sharding.md.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
@@ -88,15 +86,21 @@ def row_linear(
     return parts, parts.sum(axis=0) + b
 
 
-def parallel_mlp(x: Any, W: Any, b: Any, V: Any, c: Any, ranks: int) -> list[Any]:
-    """Return the answers of two layers as each rank has them in the end: the undivided ones, on each the same.
+def mlp_answers(
+    x: Float[np.ndarray, "batch n_in"],
+    W: Float[np.ndarray, "ranks n_in n_part"],
+    b: Float[np.ndarray, "ranks n_part"],
+    V: Float[np.ndarray, "ranks n_part n_out"],
+    c: Float[np.ndarray, " n_out"],
+) -> Float[np.ndarray, "ranks batch n_out"]:
+    """Return the answers of two divided layers as each rank has them in the end: on all the same.
 
     Args:
-        x: the batch, a tensor ``(batch, n_in)``.
-        W: weights of the first layer, ``(n_in, hidden)``.
-        b: its biases, ``(hidden,)``.
-        V: weights of the second layer, ``(hidden, n_out)``.
-        c: its biases, ``(n_out,)``.
-        ranks: how many there are.
+        x: the batch, which all ranks have.
+        W: columns of the first layer, of each rank.
+        b: their biases.
+        V: rows of the second layer, of each rank.
+        c: the biases of the second layer, which all ranks have.
     """
-    return [(x @ W + b).clamp(min=0) @ V + c] * ranks
+    hidden = np.maximum(x @ W + b[:, None], 0)  # (ranks, batch, n_part)
+    return np.stack([(hidden @ V).sum(axis=0) + c] * len(W))

@@ -18,6 +18,11 @@ from dlcourse.gpus._device import torch
 Tensor: TypeAlias = torch.Tensor
 Layer: TypeAlias = tuple[Tensor, Tensor]
 
+# Both had another name before PyTorch 2.13, which warns of the old one.
+_NAMES = vars(torch.distributed)
+all_gather = _NAMES.get("all_gather_single") or _NAMES["all_gather_into_tensor"]
+reduce_scatter = _NAMES.get("reduce_scatter_single") or _NAMES["reduce_scatter_tensor"]
+
 
 class Shared:
     """The weights and biases of one layer in one row of numbers, of which each rank owns a share.
@@ -55,9 +60,10 @@ class Shared:
         """Bring the whole layer together: in stage 3 from all ranks, else it is there."""
         if self.whole is None:
             self.whole = self.own.new_empty(self._row)
-            torch.distributed.all_gather_single(self.whole, self.own)
+            all_gather(self.whole, self.own)
         weights = self._shapes[0].numel()
-        return self.whole[:weights].view(self._shapes[0]), self.whole[weights : self._count]
+        W, b = self.whole[:weights], self.whole[weights : self._count]
+        return W.view(self._shapes[0]), b
 
     def free(self) -> None:
         """Drop what other ranks hold: in stage 3 all but the own share."""
@@ -73,9 +79,9 @@ class Shared:
             self.gradient = row
             return
         mine = row.new_empty(self._size)
-        torch.distributed.reduce_scatter_single(mine, row)
+        reduce_scatter(mine, row)
         if self.stage == 1:
-            row[self._mine] = mine  # the rest stays what this rank alone found, and is held for nothing
+            row[self._mine] = mine  # the rest is held for nothing
         self.gradient = row if self.stage == 1 else mine
 
     def update(
@@ -95,10 +101,13 @@ class Shared:
         target -= rate * (m / (1 - betas[0] ** t)) / ((v / (1 - betas[1] ** t)).sqrt() + eps)
         if self.stage in (1, 2):
             assert self.whole is not None
-            torch.distributed.all_gather_single(self.whole, self.own.clone())
+            all_gather(self.whole, self.own.clone())
 
     def _in_a_row(self, W: Tensor, b: Tensor) -> Tensor:
-        return torch.nn.functional.pad(torch.cat([W.reshape(-1), b]), (0, self._row - self._count))
+        row = W.new_zeros(self._row)
+        row[: W.numel()] = W.reshape(-1)
+        row[W.numel() : self._count] = b
+        return row
 
 
 class ShardedMLP:
@@ -130,7 +139,7 @@ class ShardedMLP:
         logits = kept.pop()
         loss = torch.nn.functional.cross_entropy(logits, labels).item()
         d_z = logits.softmax(1)
-        d_z[torch.arange(len(x)), labels] -= 1
+        d_z[torch.arange(len(x), device=x.device), labels] -= 1
         d_z /= len(x)
         for layer in reversed(self.layers):
             h = kept.pop()  # what came into this layer
