@@ -27,6 +27,10 @@ class Check:
         what: the statement, as the end of "``name`` ...": "adds the bias".
         on: inputs, from :func:`given`, :func:`drawn` or :func:`value`.
         against: dotted path of the reference, ``"dlcourse.neurons.neuron.weighted_sum"``.
+        through: dotted path of a function that calls the learner's in a way of its own, ``through(learners, *inputs)``:
+            in several processes, for example. What it returns is compared.
+        expects: with ``through``, dotted path of a function of the inputs that gives the right result of ``through``. It
+            is called in place of the reference, which would need the processes too.
         accept: instead of a reference: gets the learner's value and the arguments, and returns ``None`` or the
             sentence that says what is wrong.
         points: what the statement is worth; all of it or nothing.
@@ -47,6 +51,8 @@ class Check:
     what: str
     on: Sequence[Case | Drawn]
     against: str = ""
+    through: str = ""
+    expects: str = ""
     accept: Callable[..., str | None] | None = None
     points: float = 1.0
     mistakes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
@@ -63,6 +69,11 @@ class Check:
             raise ValueError(
                 f"Check {self.name!r} needs exactly one of against= and accept=: name the reference, "
                 "or give the function that judges the value"
+            )
+        if bool(self.expects) != bool(self.through and self.against):
+            raise ValueError(
+                f"Check {self.name!r} needs expects= where it has both through= and against=, and only there: name the "
+                "function that gives the right result of through="
             )
         if not self.on or self.points <= 0:
             raise ValueError(
@@ -86,7 +97,7 @@ class Check:
         made: list[Case] = []
         for entry in self.on:
             made += entry.cases(rng) if isinstance(entry, Drawn) else [entry]
-        return made
+        return [replace(case, through=self.through) for case in made] if self.through else made
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def fault_in(check: Check, case: Case, want: Observation, got: Observation) -> F
         return fault
     extra = {index for index in got.changed if index >= 0} - set(want.changed) - case.watched
     if extra:
-        names = parameters(reference(check.against), case)
+        names = parameters(reference(check.expects or check.against), case)
         name = names[min(extra)] if min(extra) < len(names) else "input after the first call"
         which = f"argument {name}" if name.isidentifier() else name
         sentence = f"{check.name} changed its {which} in place: work on a copy"

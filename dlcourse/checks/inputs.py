@@ -116,11 +116,13 @@ class Case:
         args: arguments of the first call, or ``None`` where the name itself is the value.
         then: steps done with the result; if there are any, their results are what is compared.
         raises: name of the exception that is the right answer here, or ``""``.
+        through: dotted path of what calls the learner's function, or ``""`` where it is called directly.
     """
 
     args: tuple[Any, ...] | None
     then: tuple[Step, ...] = ()
     raises: str = ""
+    through: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.args or ())

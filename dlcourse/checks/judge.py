@@ -72,12 +72,16 @@ def judge(
     Raises:
         RuntimeError: if the reference itself fails on an input.
     """
-    right = reference(check.against) if check.against else None
-    expected = observe(right, cases) if right is not None else [Observation()] * len(cases)
+    right = _right(check)
+    expected = (
+        observe(right, [replace(case, through="") for case in cases])
+        if right is not None
+        else [Observation()] * len(cases)
+    )
     for case, want in zip(cases, expected, strict=True):
         if want.error and want.error != case.raises:
             raise RuntimeError(
-                f"the reference {check.against} itself fails with {want.error}: {want.message}; "
+                f"the reference {check.expects or check.against} itself fails with {want.error}: {want.message}; "
                 f"correct the inputs of the check {check.name!r}, {check.what!r}"
             )
     if len(seen) > len(cases):
@@ -100,6 +104,11 @@ def judge(
     return Verdict(check.name, check.what, False, 0.0, check.points, message, example, kind)
 
 
+def _right(check: Check) -> Any:
+    """Return what gives the right results, or ``None`` where the check accepts values without them."""
+    return reference(check.expects or check.against) if check.against else None
+
+
 def _declared_mistake(
     check: Check,
     cases: Sequence[Case],
@@ -107,7 +116,7 @@ def _declared_mistake(
     seen: Sequence[Observation],
 ) -> str:
     """Find the declared mistake that explains every observation, or ``""``."""
-    right = reference(check.against) if check.against else None
+    right = _right(check)
     for sentence, wrong in check.mistakes.items():
         tells = False
         for case, want, got in zip(cases, expected, seen, strict=True):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 import inspect
 import io
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,11 @@ def _call(target: Any, args: tuple[Any, ...]) -> Any:
         if rng is not None and rng.kind is rng.KEYWORD_ONLY:
             return target(*args[:-1], rng=args[-1])
     return target(*args)
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def _run(target: Any, case: Case, args: tuple[Any, ...], steps: Sequence[tuple[Any, ...]]) -> Any:
@@ -147,7 +154,8 @@ def _observe_one(target: Any, case: Case) -> Observation:
         warnings.simplefilter("always")
         warnings.showwarning = keep
         try:
-            result, error, message, line = _run(target, case, args, steps), "", "", 0
+            called = partial(_named(case.through), target) if case.through else target
+            result, error, message, line = _run(called, case, args, steps), "", "", 0
         except KeyboardInterrupt:
             raise
         except BaseException as raised:  # SystemExit from a learner's sys.exit() included

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,24 @@ def earlier_modules(root: Path, chapter: str) -> tuple[str, ...]:
         if not to_come & needed.keys():
             found |= needed
     return tuple(found)
+
+
+def with_imports(modules: Iterable[str]) -> tuple[str, ...]:
+    """Return modules of the book's parts with those that they import.
+
+    Args:
+        modules: Dotted names.
+    """
+    package = Path(dlcourse.__file__).parent
+    parts = {path.name for path in package.iterdir() if path.is_dir()} - _ROOMS
+    found: dict[str, None] = {}
+    for module in modules:
+        found |= _needed(package, module, parts)
+    return tuple(found)
+
+
+_ROOMS = {"checks", "cli", "data", "experiments", "figures", "grading", "milestones", "publishing"}
+"""What of the package is no part of the book; a sandbox shows some of it in any case."""
 
 
 def _module(page: str) -> str:

@@ -243,6 +243,20 @@ def test_the_pasted_body_with_other_names_is_refused():
     assert both("mine", other, against="dlcourse.neurons._softmax._below_top") == ("", "")
 
 
+def test_an_answer_may_start_processes_and_reach_nothing_else_through_them():
+    pytest.importorskip("torch")
+    processes = "from dlcourse.distributed import _processes"
+    honest = "def weighted_sum(x, w, b): return run_processes(lambda: x @ w + b, 1)[0]"
+    assert both("weighted_sum", f"{processes}\nrun_processes = _processes.run_processes", honest) == ("", "")
+    assert both("weighted_sum", f"{processes.replace(' import ', '.')} import run_processes", honest) == (
+        "",
+        "",
+    )
+    roundabout = "def weighted_sum(x, w, b): return _processes.sys.modules['n'].weighted_sum(x, w, b)"
+    for sentence in both("weighted_sum", processes, roundabout):
+        assert sentence
+
+
 HONEST = {
     "one line": ["def weighted_sum(x, w, b): return x @ w + b"],
     "lambda": ["weighted_sum = lambda x, w, b: x @ w + b"],

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from dlcourse.grading.book import with_imports
 from dlcourse.grading.notebooks import Notebook, grade_id, graded
 
 CODE, CHECKS, ASSERTS = "code", "checks", "asserts"
@@ -177,7 +178,7 @@ def make_job(
         source: The instructor's version, with hidden checks.
         chapter: `part/chapter`.
         seed: The seed of hidden inputs.
-        modules: The parts of `dlcourse` that the learner's code may import.
+        modules: The parts of `dlcourse` that the learner's code may import; those through which checks call it are added.
         files: What lies beside the notebook.
         limits: What it may use.
 
@@ -203,7 +204,8 @@ def make_job(
         else:
             cells.append(JobCell(index, name, ASSERTS, text, "", points))
     warm = _imported(cell.source for cell in source.cells if cell.cell_type == "code")
-    return Job(chapter, tuple(cells), seed, tuple(modules), warm, dict(files or {}), limits or Limits())
+    seen = tuple(dict.fromkeys([*modules, *with_imports(_calling(declares, tests))]))
+    return Job(chapter, tuple(cells), seed, seen, warm, dict(files or {}), limits or Limits())
 
 
 def digest(raw: bytes) -> str:
@@ -239,6 +241,17 @@ def _declaring(tests: Mapping[str, str]) -> set[str]:
         if calls and not any(isinstance(node, ast.Assert) for node in statements):
             found.add(name)
     return found
+
+
+def _calling(declares: Iterable[str], tests: Mapping[str, str]) -> list[str]:
+    """Return the modules of the functions through which checks call the learner's: they run where that does."""
+    calls = [node for name in declares for statement in _parsed(tests[name]) for node in ast.walk(statement)]
+    return [
+        node.value.value.rpartition(".")[0]
+        for node in calls
+        if isinstance(node, ast.keyword) and node.arg == "through"
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
 
 
 def _imported(sources: Iterable[str]) -> tuple[str, ...]:

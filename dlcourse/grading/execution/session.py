@@ -195,7 +195,7 @@ class Session:
 
 def _sent(case: Case) -> dict[str, Any]:
     steps = [(step.kind, step.name, step.args) for step in case.then]
-    return {"args": case.args, "then": steps, "raises": case.raises}
+    return {"args": case.args, "then": steps, "raises": case.raises, "through": case.through}
 
 
 def _is_late(answer: Any, turn: int) -> bool:

@@ -179,7 +179,8 @@ def _answer(channel: Channel, payload: bytes, shell: Shell) -> bytes:
 
 
 def _case(sent: Mapping[str, Any]) -> Case:
-    return Case(sent["args"], tuple(Step(*step) for step in sent["then"]), sent["raises"])
+    steps = tuple(Step(*step) for step in sent["then"])
+    return Case(sent["args"], steps, sent["raises"], sent["through"])
 
 
 def _encoded(turn: int, answers: list[list[Observation] | None]) -> bytes:
