@@ -27,7 +27,7 @@ def results_on_ranks(work: Callable[..., Any], values: np.ndarray, *arguments: A
     Args:
         work: the function, which gets the row, then the other arguments.
         values: one row a rank.
-        *arguments: the same for all; arrays come as tensors.
+        *arguments: the same for all.
 
     Returns:
         What each rank returned, in the order of ranks; None if all returned None.
@@ -44,7 +44,6 @@ def bytes_on_ranks(work: Callable[..., Any], values: np.ndarray, *arguments: Any
 
 def _called(work: Callable[..., Any], values: np.ndarray, arguments: tuple[Any, ...]) -> Any:
     rows = [torch.from_numpy(row.copy()) for row in values]
-    arguments = tuple(torch.from_numpy(a.copy()) if isinstance(a, np.ndarray) else a for a in arguments)
     try:
         return run_processes(_one, len(rows), work, rows, arguments, timeout=SECONDS)
     except ProcessError as error:
