@@ -63,18 +63,22 @@ def join(device: str) -> None:
     where = rank_device(device)
     if where.startswith("cuda"):
         torch.cuda.set_device(where)
-    patience, environment = timedelta(minutes=5), os.environ
-    rank, count = int(environment.get("RANK", 0)), int(environment.get("WORLD_SIZE", 1))
-    if "RANK" in environment:
-        # Where the ranks write their addresses; torchrun keeps it when it starts them again.
-        met = distributed.rendezvous("env://", rank, count, timeout=patience)  # type: ignore[attr-defined]
-        store, *_ = next(met)
-        if environment.get("GROUP_WORLD_SIZE") == "1":
-            room = f"start {environment['TORCHELASTIC_RESTART_COUNT']}"
-            store = distributed.PrefixStore(room, store)  # type: ignore[attr-defined]
-    else:
-        store = distributed.HashStore()  # type: ignore[attr-defined]
-    distributed.init_process_group(backend(where), store=store, rank=rank, world_size=count, timeout=patience)
+    patience, told = timedelta(minutes=5), os.environ
+    rank, count = int(told.get("RANK", 0)), int(told.get("WORLD_SIZE", 1))
+    store = distributed.HashStore()
+    if "RANK" in told:
+        # Here the ranks write their addresses; torchrun keeps it over restarts.
+        store, *_ = next(distributed.rendezvous("env://", rank, count, timeout=patience))
+        if told.get("GROUP_WORLD_SIZE") == "1":
+            room = f"start {told['TORCHELASTIC_RESTART_COUNT']}"
+            store = distributed.PrefixStore(room, store)
+    distributed.init_process_group(
+        backend(where),
+        store=store,
+        rank=rank,
+        world_size=count,
+        timeout=patience,
+    )
 
 
 def train(asked: argparse.Namespace) -> History:
@@ -112,10 +116,9 @@ def train(asked: argparse.Namespace) -> History:
     seconds = time.perf_counter() - start
     apart = spread(tuple(model.module.parameters()))
     if rank == 0:
-        _say(
-            f"{history.epochs} epochs, the last {history.epochs - done} in {seconds:.1f} s: accuracy "
-            f"{history.accuracy[-1]:.1%}; the networks of all ranks are {apart:g} apart"
-        )
+        last = f"the last {history.epochs - done} in {seconds:.1f} s"
+        _say(f"{history.epochs} epochs, {last}: accuracy {history.accuracy[-1]:.1%}")
+        _say(f"the networks of all ranks are {apart:g} apart")
     return history
 
 
