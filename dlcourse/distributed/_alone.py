@@ -11,9 +11,9 @@ from dlcourse.gpus._expect import Scalar
 
 def average_everywhere(
     gradients: Float[np.ndarray, "count n"],
-) -> Float[np.ndarray, "count n"]:
-    """Return what each rank has after the gradients were averaged, one rank a row: the mean, everywhere."""
-    return np.broadcast_to(gradients.mean(axis=0), gradients.shape).copy()
+) -> list[Float[np.ndarray, " n"]]:
+    """Return what each rank has after the gradients were averaged: the mean, everywhere."""
+    return [gradients.mean(axis=0) for _ in gradients]
 
 
 def train_together(
@@ -22,8 +22,8 @@ def train_together(
     y: Float[np.ndarray, " batch"],
     rate: Scalar,
     steps: int,
-) -> Float[np.ndarray, "count n_in"]:
-    """Return the weights of each rank after gradient descent on the squared error, one rank a row.
+) -> list[Float[np.ndarray, " n_in"]]:
+    """Return the weights of each rank after gradient descent on the squared error.
 
     Args:
         start: what each rank drew; all begin with the weights of rank 0.
@@ -35,7 +35,7 @@ def train_together(
     w = start[0].copy()  # (n_in,)
     for _ in range(steps):
         w -= rate * 2 * x.T @ (x @ w - y) / len(y)
-    return np.broadcast_to(w, start.shape).copy()
+    return [w for _ in start]
 
 
 def rate_at(rate: Scalar, count: int, warmup: int, step: int) -> float:

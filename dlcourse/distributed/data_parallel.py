@@ -22,7 +22,7 @@ from dlcourse.gpus._torch_mlp import TorchMLP
 from dlcourse.neurons.network import MLP
 from dlcourse.training._schedules import Schedule, expect_rate
 
-distributed = torch.distributed
+distributed: Any = torch.distributed
 DistributedDataParallel = torch.nn.parallel.DistributedDataParallel
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -56,7 +56,11 @@ def epoch_order(n: int, *, epoch: int, seed: int = 0) -> Int[np.ndarray, " n"]:
     return np.random.default_rng((seed, epoch)).permutation(n)
 
 
-def shard(order: Shaped[np.ndarray, " n"], rank: int, count: int) -> Shaped[np.ndarray, " share"]:
+def shard(
+    order: Shaped[np.ndarray, " n"],
+    rank: int,
+    count: int,
+) -> Shaped[np.ndarray, " share"]:
     r"""Return one rank's samples of an epoch: each rank gets equally many.
 
     .. math:: \text{share} = \lceil n / \text{count} \rceil
@@ -83,7 +87,8 @@ def shard(order: Shaped[np.ndarray, " n"], rank: int, count: int) -> Shaped[np.n
     if len(order) == 0:
         raise ValueError("shard expects at least one sample, got none")
     each = -(-len(order) // count)
-    return np.resize(order, each * count)[rank::count]  # np.resize repeats from the beginning
+    even = np.resize(order, each * count)  # repeats from the beginning
+    return even[rank::count]
 
 
 def share(batch: Shaped[np.ndarray, "batch ..."], rank: int, count: int) -> Shaped[np.ndarray, "share ..."]:
@@ -136,7 +141,10 @@ def mean_gradient(
     return np.tensordot(weights, gradients, axes=1)
 
 
-def average_gradients(tensors: Sequence[torch.Tensor], weight: float | None = None) -> None:
+def average_gradients(
+    tensors: Sequence[torch.Tensor],
+    weight: float | None = None,
+) -> None:
     r"""Replace this rank's gradients by the mean of all ranks', in one message.
 
     All ranks must call it, with tensors of the same shapes. Without torch.distributed, one rank is alone and its
@@ -155,7 +163,7 @@ def average_gradients(tensors: Sequence[torch.Tensor], weight: float | None = No
     count = world()[1]
     if count == 1:
         return
-    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one long vector: one message
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one message
     flat *= 1 / count if weight is None else weight
     distributed.all_reduce(flat)  # the sum over all ranks, on each of them
     for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
@@ -204,7 +212,9 @@ class DataParallelMLP(TorchMLP):
         self._take_over()
 
     def loss_and_gradients(
-        self, x: Float[np.ndarray, "batch n_in"], y: Shaped[np.ndarray, "batch ..."]
+        self,
+        x: Float[np.ndarray, "batch n_in"],
+        y: Shaped[np.ndarray, "batch ..."],
     ) -> tuple[float, tuple[Array, ...]]:
         """Return the loss of a batch, and one gradient a parameter, in the order of ``parameters``."""
         mine, weight = self._mine(x, y)
@@ -217,7 +227,7 @@ class DataParallelMLP(TorchMLP):
         """Return the mean loss of this rank's share of a batch, and which part of the batch that is."""
         rank, count = world()
         x_mine, y_mine = share(x, rank, count), share(y, rank, count)
-        if len(x) and not len(x_mine):  # more ranks than samples: nothing to do, but the others wait
+        if len(x) and not len(x_mine):  # nothing to do, but the others wait
             return self._answers_of_none(x), 0.0
         return self._loss(x_mine, y_mine), len(x_mine) / max(1, len(x))
 
@@ -259,7 +269,9 @@ class DDPMLP(DataParallelMLP):
         self.module = ddp  # type: ignore[assignment]
 
     def loss_and_gradients(
-        self, x: Float[np.ndarray, "batch n_in"], y: Shaped[np.ndarray, "batch ..."]
+        self,
+        x: Float[np.ndarray, "batch n_in"],
+        y: Shaped[np.ndarray, "batch ..."],
     ) -> tuple[float, tuple[Array, ...]]:
         """Return the loss of a batch, and one gradient a parameter, in the order of ``parameters``."""
         self.module.zero_grad()
@@ -334,7 +346,10 @@ def scaled_rate(rate: float, count: int, *, warmup: int = 0) -> Schedule:
     return lambda step: rate * (1 + (count - 1) * (min(1, step / warmup) if warmup else 1))
 
 
-def overlapped(computing: Sequence[Scalar | int], sending: Sequence[Scalar | int]) -> float:
+def overlapped(
+    computing: Sequence[Scalar | int],
+    sending: Sequence[Scalar | int],
+) -> float:
     r"""Return when the last gradient has arrived, if each layer's is sent as soon as it is known.
 
     .. math:: s_l = \max(b_l, \, s_{l+1}) + t_l, \qquad b_l = \sum_{k \ge l} c_k

@@ -30,10 +30,10 @@ def _mean(name: str, result: str, told: str) -> Mistake:
     return Mistake("mean_gradient", name, code, MEAN, told)
 
 
-def _average(name: str, lines: str, told: str, loses: dict[str, float] = AVERAGE) -> Mistake:
-    body = "".join(f"        {line}\n" for line in lines.split("; "))
-    code = f"def average_gradients(gradients):\n    for g in gradients:\n{body}"
-    return Mistake("average_gradients", name, code, loses, told)
+def _average(name: str, lines: str, told: str) -> Mistake:
+    body = "".join(f"    {line}\n" for line in lines.split("; "))
+    code = f"def average_gradients(g):\n{body}"
+    return Mistake("average_gradients", name, code, AVERAGE, told)
 
 
 def _train(
@@ -104,16 +104,23 @@ MISTAKES = [
     _mean("sum", "gradients.sum(axis=0)", "You added the gradients"),
     _mean("not divided", "sizes @ gradients", "You forgot to divide by the number of all samples"),
     _mean("divided by ranks", "sizes @ gradients / len(sizes)", "You divided by the number of ranks"),
-    _average("sum", "dist.all_reduce(g)", "leaves the sum"),
-    _average("nothing sent", "g /= dist.get_world_size()", "divides and does not add"),
-    _average("not in place", "mean = g / 2; dist.all_reduce(mean)", "Nothing has changed"),
-    _average("broadcast", "dist.broadcast(g, src=0)", "All have the gradient of rank 0"),
+    _average("sum", "dist.all_reduce(g); return g", "This is the sum"),
+    _average("nothing sent", "return g / dist.get_world_size()", "You divided and did not add"),
+    _average("nothing returned", "dist.all_reduce(g); g /= dist.get_world_size()", "You returned nothing"),
+    _average("result of the call", "return dist.all_reduce(g)", "You returned nothing"),
+    _average("broadcast", "dist.broadcast(g, src=0); return g", "All have the gradient of rank 0"),
     _average(
-        "divided twice", "g /= dist.get_world_size(); dist.all_reduce(g); g /= dist.get_world_size()", "twice"
+        "divided twice",
+        "n = dist.get_world_size(); g /= n; dist.all_reduce(g); return g / n",
+        "You divided twice",
     ),
-    _average("two ranks", "dist.all_reduce(g); g /= 2", "divides by 2"),
-    _average("largest", "dist.all_reduce(g, dist.ReduceOp.MAX)", "takes the largest"),
-    _average("rank 0 alone calls", "dist.get_rank() or dist.all_reduce(g)", "not done after 4 s"),
+    _average("two ranks", "dist.all_reduce(g); return g / 2", "You divided by 2"),
+    _average("largest", "dist.all_reduce(g, dist.ReduceOp.MAX); return g", "You took the largest"),
+    _average(
+        "rank 0 alone calls",
+        "dist.get_rank() or dist.all_reduce(g); return g / dist.get_world_size()",
+        "The ranks wait for one another",
+    ),
     _train("own beginning", "Each rank began with its own weights", BEGIN, begin="pass"),
     _train("sum", "You added the gradients of the ranks", gradient="2 * x.T @ (x @ w - y) / len(x)"),
     _train(

@@ -171,9 +171,4 @@ MISTAKES = [
     _mlp("averaged", "You averaged over the ranks", result="part / torch.distributed.get_world_size() + c"),
     _mlp("no ReLU", "You forgot ReLU between the layers", hidden="x @ W + b"),
     _mlp("broadcast", "All have the part of rank 0", add="torch.distributed.broadcast(part, 0)"),
-    _mlp(
-        "one rank calls",
-        "The ranks wait for one another",
-        add="torch.distributed.all_reduce(part) if torch.distributed.get_rank() == 0 else None",
-    ),
 ]

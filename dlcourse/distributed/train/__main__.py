@@ -2,6 +2,7 @@
 
     python -m dlcourse.distributed.train                                            (one process)
     torchrun --standalone --nproc-per-node 2 -m dlcourse.distributed.train          (two on this machine)
+    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 \
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29400 --rdzv-id 1 \
              --max-restarts 3 -m dlcourse.distributed.train                  (the same line on each of two machines)
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -52,16 +54,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def join(device: str) -> None:
-    """Meet the other ranks that torchrun started; without torchrun, be the only one."""
+    """Meet the other ranks that torchrun started; without torchrun, be the only one.
+
+    After a restart, addresses of dead ranks must not be found (pytorch issue 135712). Where one torchrun has started all
+    ranks, each start has a room of its own. Where there are several, they do not agree on how many starts there were:
+    set ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` for them.
+    """
     where = rank_device(device)
     if where.startswith("cuda"):
         torch.cuda.set_device(where)
-    patience = timedelta(minutes=5)
-    if "RANK" in os.environ:  # and WORLD_SIZE, MASTER_ADDR, MASTER_PORT
-        distributed.init_process_group(backend(where), timeout=patience)
-    else:
-        own = distributed.HashStore()  # type: ignore[attr-defined]
-        distributed.init_process_group(backend(where), store=own, rank=0, world_size=1, timeout=patience)
+    patience, told = timedelta(minutes=5), os.environ
+    rank, count = int(told.get("RANK", 0)), int(told.get("WORLD_SIZE", 1))
+    store = distributed.HashStore()
+    if "RANK" in told:
+        # Here the ranks write their addresses; torchrun keeps it over restarts.
+        store, *_ = next(distributed.rendezvous("env://", rank, count, timeout=patience))
+        if told.get("GROUP_WORLD_SIZE") == "1":
+            room = f"start {told['TORCHELASTIC_RESTART_COUNT']}"
+            store = distributed.PrefixStore(room, store)
+    distributed.init_process_group(
+        backend(where),
+        store=store,
+        rank=rank,
+        world_size=count,
+        timeout=patience,
+    )
 
 
 def train(asked: argparse.Namespace) -> History:
@@ -99,10 +116,9 @@ def train(asked: argparse.Namespace) -> History:
     seconds = time.perf_counter() - start
     apart = spread(tuple(model.module.parameters()))
     if rank == 0:
-        _say(
-            f"{history.epochs} epochs, the last {history.epochs - done} in {seconds:.1f} s: accuracy "
-            f"{history.accuracy[-1]:.1%}; the networks of all ranks are {apart:g} apart"
-        )
+        last = f"the last {history.epochs - done} in {seconds:.1f} s"
+        _say(f"{history.epochs} epochs, {last}: accuracy {history.accuracy[-1]:.1%}")
+        _say(f"the networks of all ranks are {apart:g} apart")
     return history
 
 
@@ -156,7 +172,8 @@ def _teller(told: int) -> Progress:
 
 
 def _say(words: str) -> None:
-    print(words, flush=True)
+    sys.stdout.write(f"{words}\n")  # at once: the ranks share one screen
+    sys.stdout.flush()
 
 
 def _units(text: str) -> tuple[int, ...]:
