@@ -11,6 +11,7 @@ from __future__ import annotations
 from jaxtyping import Shaped
 
 from dlcourse.distributed._processes import ProcessError, run_processes
+from dlcourse.distributed._seconds import message_seconds, ring_seconds
 from dlcourse.distributed._traffic import Traffic
 from dlcourse.gpus._device import torch
 from dlcourse.gpus._expect import Number, Scalar, expect_above_0, expect_positive
@@ -270,52 +271,6 @@ def naive_seconds(
     """
     expect_positive("naive_seconds", count=count)
     return 2 * (count - 1) * message_seconds(size, bandwidth, latency)
-
-
-def ring_seconds(
-    size: Number, count: int, bandwidth: Number | Scalar, latency: Number | Scalar = 0.0
-) -> float:
-    r"""Estimate the time of an all-reduce around a ring, in which all send at the same time.
-
-    .. math:: 2 (n - 1) \Bigl(\alpha + \frac{S}{n \beta}\Bigr)
-
-    Args:
-        size: bytes of the tensor, :math:`S`.
-        count: how many ranks there are, :math:`n`.
-        bandwidth: bytes that go from one rank to another in a second, :math:`\beta`.
-        latency: seconds that a message takes, however short it is, :math:`\alpha`.
-
-    Returns:
-        Seconds; those of the additions are left out.
-
-    Example:
-        >>> ring_seconds(1000, 8, bandwidth=1e6, latency=1e-3)
-        0.01575
-    """
-    expect_positive("ring_seconds", count=count)
-    return 2 * (count - 1) * message_seconds(size / count, bandwidth, latency)
-
-
-def message_seconds(size: Number, bandwidth: Number | Scalar, latency: Number | Scalar = 0.0) -> float:
-    r"""Estimate how long a message is on its way.
-
-    .. math:: \alpha + \frac{S}{\beta}
-
-    Source: Hockney (1994).
-
-    Args:
-        size: its bytes, :math:`S`.
-        bandwidth: bytes that go from one rank to another in a second, :math:`\beta`.
-        latency: seconds that a message takes, however short it is, :math:`\alpha`.
-
-    Example:
-        >>> message_seconds(1000, bandwidth=1e6, latency=1e-3)
-        0.002
-    """
-    expect_above_0("message_seconds", size=size, bandwidth=bandwidth)
-    if latency < 0:
-        raise ValueError(f"message_seconds expects a latency from 0 seconds on, got {latency}")
-    return float(latency + size / bandwidth)
 
 
 def _place(function: str, **named: int) -> tuple[int, int]:

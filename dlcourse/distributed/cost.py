@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from math import ceil, floor, inf, isinf
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float
 
 from dlcourse.distributed._published import RUNS, Published
+from dlcourse.distributed._seconds import Number, Numbers, expect_ranks, ring_seconds, tree_seconds
 from dlcourse.gpus._expect import expect_above_0, expect_positive, expect_share
 from dlcourse.gpus.parallelism import run_flops
 
@@ -42,9 +43,6 @@ __all__ = [
     "tree_seconds",
     "utilisation",
 ]
-
-Number: TypeAlias = Num[np.ndarray, ""] | int | float
-Numbers: TypeAlias = Num[np.ndarray, "*shape"] | int | float
 
 HOUR = 3600
 """Seconds of an hour."""
@@ -202,7 +200,7 @@ def checkpoint_interval(write: Number, device_mtbf: Number, devices: Numbers) ->
         76.54655446197431
     """
     expect_above_0("checkpoint_interval", write=write, device_mtbf=device_mtbf)
-    _expect_devices("checkpoint_interval", devices)
+    expect_ranks("checkpoint_interval", devices)
     interval = np.sqrt(2 * write * device_mtbf / devices)
     return interval if isinstance(devices, np.ndarray) else float(interval)
 
@@ -319,54 +317,6 @@ def simulate_runs(
             yield from rng.exponential(mtbf, 256).tolist()
 
     return np.array([finish_time(work, interval, write, restart, lifetimes()) for _ in range(runs)])
-
-
-def ring_seconds(size: Number, devices: Numbers, bandwidth: Number, latency: Number = 0.0) -> Numbers:
-    r"""Return how long a ring of devices takes to add up the gradients of all of them.
-
-    .. math:: 2 (n - 1) \left( \alpha + \frac{s}{n \, \beta} \right)
-
-    Source: Patarasuk and Yuan (2009).
-
-    Args:
-        size: bytes of the gradients, :math:`s`.
-        devices: how many there are, :math:`n`, any shape.
-        bandwidth: bytes that a device can send in a second, :math:`\beta`.
-        latency: seconds until the first byte arrives, :math:`\alpha`.
-
-    Returns:
-        Seconds, same shape; 0 for one device.
-
-    Example:
-        >>> ring_seconds(14e9, np.array([1, 2, 1024]), bandwidth=50e9)
-        array([0.        , 0.28      , 0.55945313])
-    """
-    expect_above_0("ring_seconds", size=size, bandwidth=bandwidth)
-    _expect_devices("ring_seconds", devices)
-    return 2 * (devices - 1) * (latency + size / (devices * bandwidth))
-
-
-def tree_seconds(size: Number, devices: Numbers, bandwidth: Number, latency: Number = 0.0) -> Numbers:
-    r"""Return how long it takes if the gradients go up a tree and the sum comes down: few hops, and the same bytes.
-
-    .. math:: 2 \, \lceil \log_2 n \rceil \, \alpha + \frac{2 s}{\beta}
-
-    Source: Sanders et al. (2009), with two trees at once and small pieces, so that each device sends all the time.
-
-    Args:
-        size: bytes of the gradients, :math:`s`.
-        devices: how many there are, :math:`n`, any shape.
-        bandwidth: bytes that a device can send in a second, :math:`\beta`.
-        latency: seconds until the first byte arrives, :math:`\alpha`.
-
-    Returns:
-        Seconds, same shape; 0 for one device.
-    """
-    expect_above_0("tree_seconds", size=size, bandwidth=bandwidth)
-    _expect_devices("tree_seconds", devices)
-    many = np.asarray(devices) > 1
-    seconds = many * (2 * np.ceil(np.log2(devices)) * latency + 2 * size / bandwidth)
-    return seconds if isinstance(devices, np.ndarray) else float(seconds)
 
 
 def step_seconds(
@@ -504,12 +454,6 @@ def bill(flops: Number, cluster: Cluster) -> Bill:
     device_hours = hours * cluster.devices
     kwh = energy_kwh(device_hours, cluster.watts, cluster.pue)
     return Bill(hours, device_hours, kwh, device_hours * cluster.price, interval, factor)
-
-
-def _expect_devices(function: str, devices: Numbers) -> None:
-    """Refuse a part of a device."""
-    if np.any(np.asarray(devices) < 1):
-        raise ValueError(f"{function} expects at least 1 device, got {devices}")
 
 
 def _expect_failures(function: str, interval: Number, write: Number, restart: Number) -> None:

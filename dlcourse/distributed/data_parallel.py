@@ -10,7 +10,7 @@ Chapter: book/distributed/data_parallel.md. Sources: Li et al. (2020); Goyal et 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -19,13 +19,12 @@ from dlcourse.gpus import _device
 from dlcourse.gpus._device import torch
 from dlcourse.gpus._expect import Scalar
 from dlcourse.gpus._torch_mlp import TorchMLP
+from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import MLP
 from dlcourse.training._schedules import Schedule, expect_rate
 
 distributed: Any = torch.distributed
 DistributedDataParallel = torch.nn.parallel.DistributedDataParallel
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 def world() -> tuple[int, int]:

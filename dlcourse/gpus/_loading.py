@@ -8,14 +8,12 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Integer
 
 from dlcourse.gpus._device import torch
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):

@@ -183,7 +183,7 @@ def test_bytes_and_seconds_of_the_formulas():
         (lambda: c.ring_bytes(100, 0), "ring_bytes expects count to be a whole number from 1 on, got 0"),
         (lambda: c.ring_bytes(-1, 2), "ring_bytes expects size above 0, got -1"),
         (lambda: c.naive_bytes(100, 0), "naive_bytes expects count"),
-        (lambda: c.ring_seconds(1, 2, bandwidth=0), "message_seconds expects bandwidth above 0, got 0"),
+        (lambda: c.ring_seconds(1, 2, bandwidth=0), "ring_seconds expects bandwidth above 0, got 0"),
         (lambda: c.naive_seconds(1, 2, bandwidth=1, latency=-1), "a latency from 0 seconds on, got -1"),
         (lambda: c.ring_step(3, 0, 3), "a rank from 0 to 2 and a step from 0 to 3 for 3 ranks, got rank 3"),
         (lambda: c.ring_step(0, 4, 3), "got rank 0 and step 4"),
