@@ -8,6 +8,8 @@ Chapter: book/distributed/collectives.md. Sources: Patarasuk and Yuan (2009); Ho
 
 from __future__ import annotations
 
+from typing import Any
+
 from jaxtyping import Shaped
 
 from dlcourse.distributed._processes import ProcessError, run_processes
@@ -295,7 +297,6 @@ def _own(x: torch.Tensor) -> torch.Tensor:
 def _around(sent: torch.Tensor, received: torch.Tensor) -> None:
     """Send to the right and receive from the left at the same time: if all sent first, nobody would receive."""
     rank, count = dist.get_rank(), dist.get_world_size()
-    sending = dist.isend(sent, dst=(rank + 1) % count)
+    sending: Any = dist.isend(sent, dst=(rank + 1) % count)
     dist.recv(received, src=(rank - 1) % count)
-    if sending is not None:  # as it is where this process is not in the group
-        sending.wait()
+    sending.wait()

@@ -56,6 +56,12 @@ def test_a_check_calls_the_learners_function_in_processes():
     assert verdict_of(adds).passed
 
 
+@pytest.mark.parametrize("named", [{"through": "a.b"}, {"expects": "a.b"}, {"through": "", "expects": "a.b"}])
+def test_a_check_that_goes_through_something_says_what_it_expects(named):
+    with pytest.raises(ValueError, match="needs expects= where it has both through= and against="):
+        Check("adds", "adds up", on=[given(1)], against="operator.add", **named)
+
+
 def test_a_wrong_value_is_shown_with_all_ranks():
     verdict = verdict_of(lambda x: x, mistakes={"Nobody sent anything": lambda right, values: list(values)})
     assert verdict.message == "Nobody sent anything"
