@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dlcourse.distributed._held import held_bytes
 from dlcourse.distributed._shares import State
 from dlcourse.gpus._device import torch
+from dlcourse.gpus._recorded import held_bytes
 
 M = TypeVar("M", bound=torch.nn.Module)
 

@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 from jaxtyping import Float, Int
 
-from dlcourse.distributed._held import held_bytes
 from dlcourse.distributed._shares import State, expect_stage
 from dlcourse.gpus._device import torch
+from dlcourse.gpus._recorded import held_bytes
 
 Tensor: TypeAlias = torch.Tensor
 Layer: TypeAlias = tuple[Tensor, Tensor]

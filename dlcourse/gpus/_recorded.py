@@ -67,7 +67,12 @@ class Recording(torch.utils._python_dispatch.TorchDispatchMode):
             weakref.finalize(block, self._gone, address).atexit = False
 
     def _gone(self, address: int) -> None:
-        self.totals.append(self.totals[-1] - self._bytes.pop(address))
+        if address in self._bytes:
+            self.totals.append(self.totals[-1] - self._bytes.pop(address))
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        self._bytes.clear()  # what goes later goes unseen
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -75,6 +80,18 @@ class Recording(torch.utils._python_dispatch.TorchDispatchMode):
             if isinstance(item, torch.Tensor):
                 self._see(item)
         return result
+
+
+def held_bytes(tensors: Iterable[torch.Tensor]) -> int:
+    """Count the bytes behind some tensors; what several of them share is counted once.
+
+    Example:
+        >>> a = torch.ones(1000)
+        >>> held_bytes([a, a[:10], torch.ones(1)])
+        4004
+    """
+    blocks = [tensor.untyped_storage() for tensor in tensors]
+    return sum({block.data_ptr(): block.nbytes() for block in blocks if block.nbytes()}.values())
 
 
 def tensors_of(

@@ -11,7 +11,6 @@ pytest.importorskip("torch")
 
 from dlcourse.checks import check_gradients
 from dlcourse.distributed import _graded_layers, _pieces
-from dlcourse.distributed._held import Recording, held_bytes
 from dlcourse.distributed._processes import run_processes
 from dlcourse.distributed.sharding import (
     ShardedMLP,
@@ -33,6 +32,7 @@ from dlcourse.distributed.sharding import (
     traffic_bytes,
 )
 from dlcourse.gpus._device import torch
+from dlcourse.gpus._recorded import Recording
 
 counts, few = st.integers(1, 200), st.integers(1, 9)
 
@@ -184,22 +184,6 @@ def test_a_step_in_shares_is_the_step_with_the_average(ranks, size):
     np.testing.assert_allclose(found.ravel(), p - 0.1 * g.mean(axis=0), atol=1e-12)
 
 
-def test_bytes_are_counted_once():
-    a = torch.zeros(1000)
-    assert held_bytes([a, a[10:], a.view(10, 100)]) == 4000
-
-
-def test_what_comes_and_goes_is_recorded():
-    with Recording() as recording:
-        first = torch.ones(1000)
-        recording.begin()
-        second = first + torch.ones(1000)
-        del first
-    del second
-    assert recording.held == [0, 4000, 8000, 12000, 8000, 4000]
-    assert recording.begins == [1]
-
-
 @pytest.mark.usefixtures("no_shape_check")
 @pytest.mark.parametrize(
     ("work", "said"),
@@ -300,7 +284,7 @@ def stages():
             model = ShardedMLP(layers(), stage=stage)
             for _ in range(STEPS):
                 model.step(x, labels)
-        found.append((model.whole(), model.held(), recording.held))
+        found.append((model.whole(), model.held(), recording.totals))
     return found
 
 

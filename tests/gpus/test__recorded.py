@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from dlcourse.gpus._block import Block  # noqa: E402  (where torch is missing, all this is skipped)
 from dlcourse.gpus._recorded import (  # noqa: E402  (likewise)
     Recording,
+    held_bytes,
     kept_bytes,
     peak_bytes,
     record_step,
@@ -40,9 +41,21 @@ def test_what_is_there_already_is_counted_from_the_start():
         a.add_(1)  # in place: nothing comes
         recording.begin("two")
         b = a * 2
-    del b
+        del b
     assert recording.totals == [40, 40, 40, 80, 40]
     assert recording.parts() == {"one": [40], "two": [40, 80, 40]}
+
+
+def test_what_goes_after_the_recording_goes_unseen():
+    with Recording() as recording:
+        a = torch.ones(10)
+    del a
+    assert recording.totals == [0, 40]
+
+
+def test_bytes_that_are_shared_are_counted_once():
+    a = torch.zeros(1000)
+    assert held_bytes([a, a[10:], a.view(10, 100)]) == 4000
 
 
 def test_an_empty_array_holds_nothing():
