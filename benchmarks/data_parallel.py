@@ -196,7 +196,7 @@ def measure(asked: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]
     device = rank_device(asked.device)
     alone = one_rank(device, rounds, steps if device == "cpu" else 10 * steps)
     where = _device.name(device)
-    rows = table(f"one rank ({where})", alone, 1) + table(f"two ranks ({pair})", both, 2)
+    rows = table("one rank", alone, 1) + table("two ranks", both, 2)
     return rows, [where, pair]
 
 
@@ -209,11 +209,13 @@ def main() -> None:
     if asked.json:
         print(json.dumps({"machine": "; ".join(devices), "rows": rows}))
         return
-    print(f"{'case':44} {'':28} {'a step':>10} {'efficiency':>11}  goal")
+    for case, device in zip(("one rank", "two ranks"), devices, strict=True):
+        print(f"{case}: {device}")
+    print(f"\n{'case':10} {'':28} {'a step':>10} {'efficiency':>11}  goal")
     for row in rows:
         goal = f"{GOAL:.2f}" if row["peer"].startswith(f"{DDP}, 1") and "core" not in devices[0] else ""
         print(
-            f"{row['case']:44} {row['peer']:28} {1000 * row['seconds']:7.2f} ms {row['efficiency']:11.2f}  {goal}"
+            f"{row['case']:10} {row['peer']:28} {1000 * row['seconds']:7.2f} ms {row['efficiency']:11.2f}  {goal}"
         )
 
 
