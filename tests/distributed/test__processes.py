@@ -20,17 +20,13 @@ from dlcourse.distributed import _processes  # noqa: E402
 from dlcourse.distributed._processes import ProcessError, run_processes  # noqa: E402
 
 
-@pytest.fixture(params=["fork", "fresh"])
+@pytest.fixture(params=["fork" if os.environ.get("DLCOURSE_TEST_FORKS") == "1" else "fresh"])
 def way(request, monkeypatch):
-    """Both ways to start processes: threads of a library forbid a fork."""
-    if request.param == "fork":
-        if _processes._context().get_start_method() != "fork":
-            pytest.skip("a library has threads in this process, or this is not Linux")
-        yield "fork"
-        return
-    monkeypatch.setattr(_processes, "_threads", lambda: 99)
-    assert _processes._context().get_start_method() != "fork"
-    yield "fresh"
+    """Both ways to start processes, the fork in a process of its own (test_forked.py): threads of a library forbid it."""
+    if request.param == "fresh":
+        monkeypatch.setattr(_processes, "_threads", lambda: 99)
+    assert (_processes._context().get_start_method() == "fork") == (request.param == "fork")
+    return str(request.param)
 
 
 def test_a_thread_of_pythons_own_is_no_reason_for_a_fresh_process():
