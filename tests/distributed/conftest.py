@@ -2,6 +2,6 @@
 
 import os
 
-FORKED = os.environ.get("DLCOURSE_TEST_FORKS") == "1"  # as test_forked.py says
+FORKED = os.environ.get("DLCOURSE_TEST_FORKS") == "1"  # as test__forked.py says
 
 collect_ignore = [] if FORKED else ["test__pipes.py"]  # which needs forks

@@ -1,4 +1,4 @@
-"""Without sockets, pipes do what gloo does; run by test_forked.py."""
+"""Without sockets, pipes do what gloo does; run by test__forked.py."""
 
 import pytest
 
