@@ -68,6 +68,7 @@ def test_a_wrong_value_is_shown_with_all_ranks():
     assert "expected [[4., 6.], [4., 6.]]" in " ".join(verdict.example.split())
 
 
+@pytest.mark.slow
 def test_ranks_that_wait_are_told():
     def waits(x):
         torch.distributed.recv(x, src=1 - torch.distributed.get_rank())

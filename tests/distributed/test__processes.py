@@ -22,7 +22,7 @@ from dlcourse.distributed._processes import ProcessError, run_processes  # noqa:
 
 @pytest.fixture(params=["fork" if os.environ.get("DLCOURSE_TEST_FORKS") == "1" else "fresh"])
 def way(request, monkeypatch):
-    """Both ways to start processes, the fork in a process of its own (test__forked.py): threads of a library forbid it."""
+    """Both ways to start processes; threads of a library forbid a fork, so it is tested apart (test__forked.py)."""
     if request.param == "fresh":
         monkeypatch.setattr(_processes, "_threads", lambda: 99)
     assert (_processes._context().get_start_method() == "fork") == (request.param == "fork")

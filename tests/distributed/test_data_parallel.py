@@ -189,6 +189,7 @@ def test_alone_nothing_is_sent():
 # The networks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [DataParallelMLP, DDPMLP])
 @pytest.mark.parametrize(
     ("count", "output", "dtype", "batch"),
@@ -211,6 +212,7 @@ def test_training_on_many_ranks_is_training_on_one(kind, count, output, dtype, b
             np.testing.assert_allclose(mine, alone, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [DataParallelMLP, DDPMLP])
 def test_ranks_that_drew_other_weights_begin_with_those_of_rank_0(kind):
     _, _, parameters, _ = trained(TorchMLP)
@@ -281,6 +283,7 @@ def one_step(mistake):
     return max(float(np.abs(t.numpy() - g).max()) for t, g in zip(tensors, alone, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", ["", "same shard", "sum", "equal weights"])
 def test_only_the_right_share_and_the_right_weight_give_the_gradient_of_the_batch(mistake):
     apart = run_processes(one_step, 2, mistake)
