@@ -3,6 +3,8 @@
 import inspect
 import linecache
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -528,8 +530,17 @@ EXERCISES = sorted((Path(__file__).parents[2] / "exercises").glob("*/*.md"))
 @pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
 def test_both_ways_agree_on_every_answer_of_the_exercises(path):
     """The solutions and the classic mistakes: no answer is taken for a shortcut, and loops are found alike."""
-    notebooks = pytest.importorskip("dlcourse.grading.notebooks", reason="the grader is not installed")
-    from dlcourse.grading import sample
+    pytest.importorskip("dlcourse.grading.notebooks", reason="the grader is not installed")
+    if path.parent.name == "frameworks":  # TensorFlow ends a process in which Triton is, too
+        done = subprocess.run([sys.executable, __file__, path], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    else:
+        expect_both_to_agree(path)
+
+
+def expect_both_to_agree(path):
+    """Look for shortcuts in the solutions and the mistakes of an exercise, in this process."""
+    from dlcourse.grading import notebooks, sample
 
     exercise = notebooks.read_exercise(path)
     solved = notebooks.reference(exercise)
@@ -552,4 +563,8 @@ def test_both_ways_agree_on_every_answer_of_the_exercises(path):
             }
             live = refusal(check.name, space[check.name], **options)
             assert live == refusal_in(check.name, cells, **options)
-            assert live == "" or (mistake and "loops" in live)
+            assert live == "" or (mistake and ("loops" in live or mistake.told in live))
+
+
+if __name__ == "__main__":
+    expect_both_to_agree(Path(sys.argv[1]))
