@@ -91,7 +91,7 @@ def measure() -> list[dict[str, Any]]:
         peak = torch.cuda.max_memory_allocated(where) if on_gpus else None
         found.append(row | {"peak": peak, "seconds": seconds, "device": name(where), "ranks": ranks})
         del step
-        module = optimizer = model = None  # type: ignore[assignment]
+        module = optimizer = model = None  # type: ignore[assignment]  # what is held goes before the next way
     return found
 
 

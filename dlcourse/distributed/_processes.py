@@ -280,7 +280,8 @@ def _no_main() -> Iterator[None]:
 
     And let them start where this is a helper itself, which Python forbids since such processes are often left behind.
     """
-    main, config = sys.modules["__main__"], multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    main = sys.modules["__main__"]
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # Python's own, of each process
     daemon = config.pop("daemon", None)
     sys.modules["__main__"] = ModuleType("__main__")
     try:

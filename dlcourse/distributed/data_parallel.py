@@ -265,7 +265,7 @@ class DDPMLP(DataParallelMLP):
         super().__init__(net, device=device)
         of_rank = [self.device] if self.device.type == "cuda" else None
         ddp = DistributedDataParallel(self.module, device_ids=of_rank, gradient_as_bucket_view=True)
-        self.module = ddp  # type: ignore[assignment]
+        self.module = ddp  # type: ignore[assignment]  # called as the module that it wraps
 
     def loss_and_gradients(
         self,

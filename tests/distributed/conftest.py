@@ -2,6 +2,5 @@
 
 import os
 
-FORKED = os.environ.get("DLCOURSE_TEST_FORKS") == "1"  # as test__forked.py says
-
-collect_ignore = [] if FORKED else ["test__pipes.py"]  # which needs forks
+# test__forked.py runs it, with this set.
+collect_ignore = [] if os.environ.get("DLCOURSE_TEST_FORKS") == "1" else ["test__pipes.py"]
