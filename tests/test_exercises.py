@@ -3,11 +3,13 @@
 import importlib
 import inspect
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import textwrap
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +28,7 @@ from dlcourse.grading.proof import Prover
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "exercises").glob("*/*.md"))
+APART = ("frameworks/jax", "frameworks/tensorflow")
 NAMES = [path.relative_to(ROOT / "exercises").with_suffix("").as_posix() for path in PATHS]
 
 
@@ -83,27 +86,41 @@ SHORTCUTS = [
 
 
 @pytest.fixture(scope="session")
-def prove(request):
-    """Run a notebook, once; the many that the chosen tests need start early, as many at a time as there are cores."""
-    modules = ["dlcourse." + name.replace("/", ".") for name in NAMES]
-    prover = Prover(warm=["pytest", *modules])
-    runs = {}
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+def prove(request, tmp_path_factory):
+    """Run a notebook, once; the many that the chosen tests need start early, as many at a time as there are cores.
 
-        def start(notebook):
+    In processes of their own: what is warm is decided once in a process, and TensorFlow must not be there for Triton.
+    """
+    modules = ["dlcourse." + name.replace("/", ".") for name in NAMES if not name.startswith(APART)]
+    provers = {False: Prover(warm=["pytest", *modules]), True: Prover(warm=["pytest", "jax", "tensorflow"])}
+    spawn = multiprocessing.get_context("spawn")
+    runs = {}
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        # What JAX compiled for one notebook serves all others.
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("jax")))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        pools = {
+            apart: stack.enter_context(ProcessPoolExecutor(os.cpu_count(), mp_context=spawn))
+            for apart in provers
+        }
+
+        def start(notebook, name):
             key = json.dumps([cell.source for cell in notebook.cells])
             if key not in runs:
-                runs[key] = pool.submit(prover.run, notebook, folder=ROOT)
+                apart = name.startswith(APART)
+                runs[key] = pools[apart].submit(provers[apart].run, notebook, folder=ROOT)
             return runs[key]
 
         for item in request.session.items:
             chosen = item.callspec.params if item.path == Path(__file__) and hasattr(item, "callspec") else {}
+            name = chosen.get("name")
             if "mistake" in chosen:
-                start(sample.with_mistake(exercise(chosen["name"]), chosen["mistake"]))
+                start(sample.with_mistake(exercise(name), chosen["mistake"]), name)
             if "shortcut" in chosen:
-                start(with_shortcut(exercise(chosen["name"]), chosen["shortcut"]))
-        yield lambda notebook: start(notebook).result()
-        pool.shutdown(cancel_futures=True)
+                start(with_shortcut(exercise(name), chosen["shortcut"]), name)
+        yield lambda notebook, name: start(notebook, name).result()
+        for pool in pools.values():
+            pool.shutdown(cancel_futures=True)
 
 
 def with_shortcut(notebook, shortcut):
@@ -158,7 +175,7 @@ def expect_right_reference(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_reference_earns_all_points(name, exercises, prove):
-    proof = prove(notebooks.reference(exercises[name]))
+    proof = prove(notebooks.reference(exercises[name]), name)
     lost = {cell.name: cell.messages for cell in proof.checks.values() if cell.points != cell.total}
     assert lost == {}
     assert proof.total == notebooks.total_points(exercises[name]) > 0
@@ -167,14 +184,14 @@ def test_reference_earns_all_points(name, exercises, prove):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_untouched_earns_nothing_and_is_told_why(name, exercises, prove):
-    proof = prove(notebooks.untouched(exercises[name]))
+    proof = prove(notebooks.untouched(exercises[name]), name)
     assert {cell.name: cell.points for cell in proof.checks.values() if cell.points} == {}
     assert [cell.name for cell in proof.checks.values() if not any(cell.messages)] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_declared_report_fits_the_points_of_its_cell(name, exercises, prove):
-    proof = prove(notebooks.reference(exercises[name]))
+    proof = prove(notebooks.reference(exercises[name]), name)
     wrong = {
         cell.name: (cell.report["total"], cell.total)
         for cell in proof.checks.values()
@@ -185,7 +202,7 @@ def test_a_declared_report_fits_the_points_of_its_cell(name, exercises, prove):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_hidden_reports_say_that_they_are_hidden(name, exercises, prove):
-    proof = prove(notebooks.untouched(exercises[name]))
+    proof = prove(notebooks.untouched(exercises[name]), name)
     hidden = {cell for task in notebooks.tasks(exercises[name]) for cell in task.hidden}
     said = {cell.name for cell in proof.checks.values() if cell.report and cell.report["hidden"]}
     assert said == hidden
@@ -214,7 +231,7 @@ def test_every_check_catches_a_mistake(name, exercises):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "mistake"), MISTAKES)
 def test_a_mistake_loses_its_points_and_is_told(name, mistake, exercises, prove):
-    proof = prove(sample.with_mistake(exercises[name], mistake))
+    proof = prove(sample.with_mistake(exercises[name], mistake), name)
     lost = {
         cell.name: cell.total - cell.points for cell in proof.checks.values() if cell.points != cell.total
     }
@@ -227,7 +244,7 @@ def test_a_mistake_loses_its_points_and_is_told(name, mistake, exercises, prove)
 @pytest.mark.parametrize(("name", "shortcut"), SHORTCUTS)
 def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prove):
     task = next(t for t in notebooks.tasks(exercises[name]) if t.name == shortcut.task)
-    proof = prove(with_shortcut(exercises[name], shortcut))
+    proof = prove(with_shortcut(exercises[name], shortcut), name)
     for cell in task.cells:
         assert proof.checks[cell].points == 0, cell
         assert "write it" in " ".join(proof.checks[cell].messages), cell
@@ -264,7 +281,7 @@ def test_the_grader_says_what_the_notebook_says(name, exercises, prove):
         job = make_job(work, exercises[name], chapter=name, modules=earlier_modules(ROOT, name))
         outcome = Outcome.from_bytes(execute(job.to_bytes()))
         there = {notebooks.grade_id(work.cells[cell.index]): cell.report for cell in outcome.cells}
-        for cell in prove(work).checks.values():
+        for cell in prove(work, name).checks.values():
             assert said(there[cell.name]) == said(cell.report)
         assert (outcome.notes, outcome.low_trust) == ((), ())
 
@@ -284,7 +301,7 @@ def test_released_notebook_holds_no_solution_and_no_hidden_check(name, exercises
 @pytest.mark.parametrize("name", NAMES)
 def test_released_notebook_runs_when_its_tasks_are_filled_in(name, exercises, prove):
     answers = notebooks.reference_answers(exercises[name])
-    proof = prove(notebooks.with_answers(notebooks.released(exercises[name]), answers))
+    proof = prove(notebooks.with_answers(notebooks.released(exercises[name]), answers), name)
     assert [cell.error for cell in proof.cells if cell.error] == []
     assert proof.points == proof.total > 0
 
@@ -309,7 +326,7 @@ def test_the_sample_class_gets_through_nbgrader_what_the_mistakes_files_say(tmp_
             for chapter in course.chapters(part):
                 name = f"{part}/{chapter}"
                 expected[learner.learner.name, chapter] = expected_points(
-                    learner, exercises[name], mistakes_of(name), prove
+                    learner, exercises[name], mistakes_of(name), lambda work, name=name: prove(work, name)
                 )
         assert got == expected
         assert table.total == sum(notebooks.total_points(exercises[f"{part}/{c}"]) for c in table.chapters)

@@ -143,6 +143,15 @@ class Case:
         """Count the numbers in the input, so that the smallest failing one can be shown."""
         return _count(self.args or ()) + sum(_count(step.args) for step in self.then)
 
+    @property
+    def on_device(self) -> bool:
+        """Whether there are tensors in the input, which may be on a GPU."""
+        return any(map(_has_tensor, (self.args or (), *(step.args for step in self.then))))
+
+
+def _has_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(map(_has_tensor, value)))
+
 
 def _count(value: Any) -> int:
     if isinstance(value, Tensor):

@@ -121,7 +121,7 @@ def _line(error: BaseException, target: Any) -> int:
     return line
 
 
-def observe(target: Any, cases: Sequence[Case]) -> list[Observation]:
+def observe(target: Any, cases: Sequence[Case], *, device: str = "cpu") -> list[Observation]:
     """Call ``target`` on each input and write down what came back.
 
     Each call gets its own copy of the input. What the call prints is dropped, and nothing it raises comes through,
@@ -130,16 +130,17 @@ def observe(target: Any, cases: Sequence[Case]) -> list[Observation]:
     Args:
         target: the learner's function, class or value.
         cases: inputs with nothing left to draw.
+        device: where the tensors among the inputs are; what comes back is read on the CPU.
 
     Returns:
         One observation a case, in order.
     """
-    return [_observe_one(target, case) for case in cases]
+    return [_observe_one(target, case, device) for case in cases]
 
 
-def _observe_one(target: Any, case: Case) -> Observation:
-    args = ready(copy.deepcopy(case.args or ()))
-    steps = [ready(copy.deepcopy(step.args)) for step in case.then]
+def _observe_one(target: Any, case: Case, device: str) -> Observation:
+    args = ready(copy.deepcopy(case.args or ()), device)
+    steps = [ready(copy.deepcopy(step.args), device) for step in case.then]
     drop, told = Nowhere(), dict[str, None]()
 
     def keep(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -144,17 +144,21 @@ def _from_torch(result: Any, torch: Any) -> Any:
         return np.array(values.numpy(), subok=False)
 
 
-def ready(value: Any) -> Any:
+def ready(value: Any, device: str = "cpu") -> Any:
     """Turn a declared argument into what the learner's code is called with; only tensors change.
+
+    Args:
+        value: number, array, tensor or the like, or a list or tuple of these.
+        device: where tensors are made.
 
     Raises:
         ImportError: if a tensor is declared, and torch is not installed.
     """
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        return type(value)(map(ready, value))
+        return type(value)(ready(item, device) for item in value)
     if isinstance(value, Tensor):
         torch = importlib.import_module("torch")  # by name: the checks themselves need NumPy alone
-        return torch.tensor(np.asarray(value.value), dtype=getattr(torch, value.dtype))
+        return torch.tensor(np.asarray(value.value), dtype=getattr(torch, value.dtype), device=device)
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcourse.checks.declare import Check
 from dlcourse.checks.faults import reference
+from dlcourse.checks.inputs import Case
 from dlcourse.checks.judge import Verdict, judge
 from dlcourse.checks.observe import observe
 from dlcourse.checks.report import Report
@@ -18,6 +20,9 @@ from dlcourse.checks.shortcuts import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+GPU_RTOL, GPU_ATOL = 1e-3, 1e-4
+"""The least tolerances on a GPU: matrix products may be in tf32 there, whose grain is 2**-11, about 5e-4."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ def _verdict(check: Check, names: dict[str, Any], hidden: bool, seed: int | None
         return replace(failed, message=refused)
     cases = check.cases(seed)
     verdict = judge(check, cases, observe(target, cases))
+    if verdict.passed and (device := gpu()) and any(case.on_device for case in cases):
+        verdict = _on_gpu(check, cases, target, device)
     if not verdict.passed and check.builds_on:
         with _stand_ins(getattr(target, "__globals__", names), check.builds_on):
             again = judge(check, cases, observe(target, cases))
@@ -95,6 +102,24 @@ def _verdict(check: Check, names: dict[str, Any], hidden: bool, seed: int | None
             others = " and ".join(check.builds_on)
             verdict = replace(again, message=f"Checked with a right {others} in the place of yours")
     return verdict.spared() if hidden else verdict
+
+
+def gpu() -> str:
+    """Name the GPU that torch finds, or return ``""``; who has tensors on one has imported torch."""
+    torch: Any = sys.modules.get("torch")
+    return "cuda" if torch is not None and torch.cuda.is_available() else ""
+
+
+def _on_gpu(check: Check, cases: Sequence[Case], target: Any, device: str) -> Verdict:
+    """Judge the same cases again with their tensors on a GPU, where sums have another order and a coarser grain."""
+    coarser = replace(check, rtol=max(check.rtol, GPU_RTOL), atol=max(check.atol, GPU_ATOL))
+    verdict = judge(coarser, cases, observe(target, cases, device=device))
+    if verdict.passed:
+        return verdict
+    message, kind = (
+        f"On the CPU this is right, on the GPU not: {s}" for s in (verdict.message, verdict.kind)
+    )
+    return replace(verdict, message=message, kind=kind)
 
 
 @contextmanager

@@ -115,16 +115,15 @@ class Prover:
 
     Args:
         timeout: seconds that one cell may take.
-        warm: modules to import once, before any fork, besides those that every notebook needs.
+        warm: modules to import once, before any fork, besides those that every notebook needs; of the provers in one
+            process, that of the first which runs counts.
     """
 
     def __init__(self, *, timeout: float = 30.0, warm: Sequence[str] = ()) -> None:
         self.timeout = timeout
+        self.warm = ("IPython.core.interactiveshell", "dlcourse.checks", __name__, *warm)
         can_fork = "forkserver" in multiprocessing.get_all_start_methods()
         self._processes: Any = multiprocessing.get_context("forkserver" if can_fork else "spawn")
-        if can_fork:
-            needed = ("IPython.core.interactiveshell", "dlcourse.checks", __name__)
-            self._processes.set_forkserver_preload([*needed, *warm])
 
     def run(
         self,
@@ -147,6 +146,8 @@ class Prover:
             What every code cell did.
         """
         cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        if self._processes.get_start_method() == "forkserver":
+            self._processes.set_forkserver_preload(list(self.warm))
         ours, theirs = self._processes.Pipe()
         process = self._processes.Process(
             target=_work,

@@ -196,6 +196,36 @@ class TestTensor:
         assert not seen.error
         np.testing.assert_array_equal(np.asarray(seen.value, float), [1.0, 0.0])
 
+    def test_they_are_made_on_the_device(self, monkeypatch):
+        made, make = [], torch.tensor
+        monkeypatch.setattr(torch, "tensor", lambda *a, device, **k: made.append(device) or make(*a, **k))
+        observe(Scale, [given(tensor([2.0]), [1.0], then=[call("forward", tensor([1.0]))])], device="cuda")
+        assert made[:2] == ["cuda", "cuda"]
+
+    @pytest.mark.parametrize(("factor", "passed"), [(1.0, True), (1.0005, True), (1.01, False)])
+    @pytest.mark.parametrize("hidden", [False, True])
+    def test_where_there_is_a_gpu_they_are_checked_there_too(self, monkeypatch, factor, passed, hidden):
+        monkeypatch.setattr("dlcourse.checks.run.gpu", lambda: "cpu")  # no test machine has one
+        check = Check(
+            "shift", "adds", on=[given(tensor([1.0, 2.0]), tensor([1.0]))], against="words_oracle.shift"
+        )
+        calls = []
+
+        def answer(x, by):
+            calls.append(x)
+            return (x + by) * (factor if len(calls) > 1 else 1)
+
+        found = run_checks(check, names={"shift": answer}, hidden=hidden).verdicts[0]
+        assert (len(calls), found.passed) == (2, passed)
+        assert passed or found.message.startswith("On the CPU this is right, on the GPU not: ")
+
+    def test_numbers_alone_are_checked_once_where_there_is_a_gpu(self, monkeypatch):
+        monkeypatch.setattr("dlcourse.checks.run.gpu", lambda: "cpu")
+        check = Check("shift", "adds", on=[given([1.0], 2.0)], against="words_oracle.shift")
+        calls = []
+        assert run_checks(check, names={"shift": lambda x, by: calls.append(x) or x + by}).verdicts[0].passed
+        assert len(calls) == 1
+
     def test_tensors_of_all_kinds_are_data(self):
         x = torch.ones(2, 2, requires_grad=True)
         for value in (x, 1 * x, torch.nn.Parameter(torch.ones(2, 2)), torch.ones(2, 2).to_sparse()):
