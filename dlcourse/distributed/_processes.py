@@ -6,7 +6,6 @@ they do on many machines. All messages stay on this machine. Chapter: book/distr
 
 from __future__ import annotations
 
-import io
 import multiprocessing
 import os
 import pickle
@@ -15,22 +14,20 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.machinery import PathFinder
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from operator import index
-from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
-from dlcourse.distributed import _pipes
+from dlcourse.distributed import _pipes, _rank
+from dlcourse.distributed._rank import Place
 from dlcourse.gpus._device import torch
 
 __all__ = ["ProcessError", "run_processes"]
@@ -43,10 +40,6 @@ _START = 60.0
 _ANSWER = 2.0
 """Seconds in which a process that waits says where."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_HERE = os.path.normcase(__file__)
-_TORCH = os.path.normcase(os.path.dirname(torch.__file__))
-
-READY, DONE, FAILED, WAITS = "ready", "done", "failed", "waits"
 
 
 class ProcessError(RuntimeError):
@@ -100,12 +93,14 @@ def run_processes(
             with _no_main():
                 for rank in range(count):
                     group.append(
-                        _Process.start(context, _Place(rank, count, folder, timeout, pipes), job, group)
+                        _Process.start(
+                            context, Place(rank, count, folder, _START + timeout, pipes), job, group
+                        )
                     )
             if pipes:
                 _pipes.close(pipes)
-            _gather(group, READY, time.monotonic() + _START, f"{_START:g} s to find one another")
-            answers = _gather(group, DONE, time.monotonic() + timeout, f"{timeout:g} s")
+            _gather(group, _rank.READY, time.monotonic() + _START, f"{_START:g} s to find one another")
+            answers = _gather(group, _rank.DONE, time.monotonic() + timeout, f"{timeout:g} s")
         finally:
             for process in group:
                 process.end()
@@ -113,17 +108,6 @@ def run_processes(
         if printed:
             print(printed, end="")
     return [pickle.loads(result) for _, result in answers]
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What a process is told of the others."""
-
-    rank: int
-    count: int
-    folder: str
-    timeout: float
-    pipes: _pipes.Mesh | None
 
 
 @dataclass
@@ -135,13 +119,13 @@ class _Process:
     connection: Connection
 
     @classmethod
-    def start(cls, context: Any, place: _Place, job: Any, before: Sequence[_Process]) -> _Process:
+    def start(cls, context: Any, place: Place, job: Any, before: Sequence[_Process]) -> _Process:
         mine, theirs = context.Pipe()
         # A fork holds copies of the ends of the others, which would never be seen to close.
         copies = [other.connection for other in before] if isinstance(job, tuple) else []
         copies += [mine] if isinstance(job, tuple) else []
         process = context.Process(
-            target=_run, args=(theirs, copies, place, job), name=f"rank {place.rank}", daemon=False
+            target=_rank.run, args=(theirs, copies, place, job), name=f"rank {place.rank}", daemon=False
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: see `_context`
@@ -175,7 +159,7 @@ def _gather(group: Sequence[_Process], wanted: str, until: float, allowed: str) 
         for process in waiting:
             if process.connection in ready:
                 kind, *said = _received(process, len(group))
-                if kind == FAILED:
+                if kind == _rank.FAILED:
                     raised, message, trace = said
                     _raise_if_gone(group, message)
                     told = f"rank {process.rank} of {len(group)} stopped with {raised}: {message}\n\n{trace}"
@@ -222,7 +206,7 @@ def _late(waiting: Sequence[_Process], count: int, allowed: str) -> str:
         with suppress(EOFError, OSError):
             if process.connection.poll(max(0.0, until - time.monotonic())):
                 kind, *said = pickle.loads(process.connection.recv_bytes())
-                place = said[0] if kind == WAITS else "at its end"
+                place = said[0] if kind == _rank.WAITS else "at its end"
         places.append(f"rank {process.rank} {place}")
     ranks = ", ".join(str(process.rank) for process in waiting)
     who = f"rank {ranks} of {count} was" if len(waiting) == 1 else f"ranks {ranks} of {count} were"
@@ -307,90 +291,3 @@ def _written(work: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
     finally:
         if in_full:
             cloudpickle.unregister_pickle_by_value(module)
-
-
-def _run(connection: Connection, copies: Sequence[Connection], place: _Place, job: Any) -> None:
-    """Be one of the processes, to the end of it."""
-    for copy in copies:
-        copy.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this
-    threading.Thread(target=_watch, args=(connection, threading.main_thread().ident), daemon=True).start()
-    printed = io.StringIO()
-    try:
-        torch.set_num_threads(1)
-        _initialize(place)
-        _say(connection, READY)
-        work, arguments = job if isinstance(job, tuple) else pickle.loads(job)
-        with redirect_stdout(printed):
-            result = work(*arguments)
-        _say(connection, DONE, printed.getvalue(), _result(result))
-    except BaseException as error:
-        _say(connection, FAILED, type(error).__name__, str(error), _trace(error))
-    threading.Event().wait()  # the others may still be talking to this one; `_watch` ends it
-
-
-def _initialize(place: _Place) -> None:
-    from torch import distributed
-
-    if place.pipes is not None:
-        _pipes.register(place.pipes)
-    # Without a name, gloo asks the network for this machine's own address.
-    if sys.platform == "linux":
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    elif sys.platform == "darwin":
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo0"
-    os.environ |= {
-        "RANK": str(place.rank),
-        "LOCAL_RANK": str(place.rank),
-        "WORLD_SIZE": str(place.count),
-        "LOCAL_WORLD_SIZE": str(place.count),
-    }
-    store = torch._C._distributed_c10d.FileStore(str(Path(place.folder, "store")), place.count)
-    distributed.init_process_group(
-        "gloo" if place.pipes is None else _pipes.NAME,
-        store=store,
-        rank=place.rank,
-        world_size=place.count,
-        timeout=timedelta(seconds=_START + place.timeout),
-    )
-
-
-def _watch(connection: Connection, main: int) -> None:
-    """Answer where this process is, and end it when the one that started it is gone or has enough."""
-    with suppress(EOFError, OSError):
-        while connection.recv_bytes():
-            _say(connection, WAITS, _where(sys._current_frames().get(main)))
-    os._exit(0)
-
-
-def _where(frame: FrameType | None) -> str:
-    """Say in which line of whose function a process is: the innermost one that is neither PyTorch's nor ours."""
-    while frame is not None:
-        file = os.path.normcase(frame.f_code.co_filename)
-        if not file.startswith((_TORCH, "<frozen")) and file != _HERE:
-            return f"in line {frame.f_lineno} of {frame.f_code.co_name}"
-        frame = frame.f_back
-    return "at its beginning or end"
-
-
-def _say(connection: Connection, *message: Any) -> None:
-    with suppress(OSError):
-        connection.send_bytes(pickle.dumps(message))
-
-
-def _result(result: Any) -> bytes:
-    try:
-        return pickle.dumps(result)
-    except Exception as error:
-        raise TypeError(
-            f"the result, a {type(result).__name__}, cannot be sent to the process that asked for it ({error}): "
-            "return numbers, tensors, arrays, or lists of them"
-        ) from error
-
-
-def _trace(error: BaseException) -> str:
-    """Return the traceback from the first line that is not ours on."""
-    steps = error.__traceback__
-    while steps is not None and os.path.normcase(steps.tb_frame.f_code.co_filename) == _HERE:
-        steps = steps.tb_next
-    return "".join(traceback.format_exception(type(error), error, steps)).rstrip()
