@@ -123,6 +123,13 @@ def prove(request, tmp_path_factory):
             pool.shutdown(cancel_futures=True)
 
 
+@pytest.fixture(scope="session")
+def graders():
+    """As many workers as there are cores, each with warm sandboxes of its own."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
 def with_shortcut(notebook, shortcut):
     return notebooks.with_answers(notebooks.reference(notebook), {shortcut.task: shortcut.code})
 
@@ -271,15 +278,16 @@ def said(report):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_the_grader_says_what_the_notebook_says(name, exercises, prove):
+def test_the_grader_says_what_the_notebook_says(name, exercises, prove, graders):
     """One declaration, two places: beside the answer, and where the answer is in another process."""
     if sandbox.isolation().backend is None and os.environ.get("CI") != "true":
         pytest.skip(sandbox.isolation().words)
     works = [notebooks.reference(exercises[name]), notebooks.untouched(exercises[name])]
     works += [sample.with_mistake(exercises[name], mistake) for mistake in mistakes_of(name)]
-    for work in works:
-        job = make_job(work, exercises[name], chapter=name, modules=earlier_modules(ROOT, name))
-        outcome = Outcome.from_bytes(execute(job.to_bytes()))
+    modules = earlier_modules(ROOT, name)
+    jobs = [make_job(work, exercises[name], chapter=name, modules=modules).to_bytes() for work in works]
+    for work, done in zip(works, graders.map(execute, jobs), strict=True):
+        outcome = Outcome.from_bytes(done)
         there = {notebooks.grade_id(work.cells[cell.index]): cell.report for cell in outcome.cells}
         for cell in prove(work, name).checks.values():
             assert said(there[cell.name]) == said(cell.report)
