@@ -224,6 +224,20 @@ def _connected(address: str) -> Iterator[Client]:
         raise GradingError(
             'Grading on a cluster needs Dask, which is not installed: pip install "dlcourse[cluster]"'
         ) from missing
+
+    class Closed(Client):
+        """A client that is closed if it finds no scheduler.
+
+        Left to the garbage collector it would be closed in any thread, such as one that the next client waits for.
+        """
+
+        def start(self, **options: Any) -> None:
+            try:
+                super().start(**options)
+            except BaseException:
+                self.close()
+                raise
+
     # What Dask logs about lost workers and connections is told in sentences, once and where it matters.
     loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
     levels = [logger.level for logger in loggers]
@@ -231,7 +245,7 @@ def _connected(address: str) -> Iterator[Client]:
         logger.setLevel(logging.CRITICAL)
     try:
         try:
-            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            client = Closed(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, TypeError, ValueError) as problem:
             raise GradingError(_unreachable(address, problem)) from problem
         try:
