@@ -6,6 +6,8 @@ BIN := .venv/bin
 # One thread: on a shared machine two can be ten times slower.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# What was compiled is kept: without, each of the many processes that the tests start compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The first Python that the package runs on; 3.11 first, for which the lock is made.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -24,11 +26,14 @@ course: setup ## build the book, release the exercises, grade a sample class
 	@$(BIN)/dlcourse release
 	@$(BIN)/dlcourse sample-class
 
+# A worker a core, each with libraries of 1 GB; tests/conftest.py says which tests stay together, and in which order.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --no-loadscope-reorder
+
 test: setup lint ## run every check: lint, types, the book, every exercise, the class, the README
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: setup lint ## the checks that are quick; run it before each commit
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -14,10 +14,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if not Path("/dev/nvidiactl").exists() and not Path("/dev/kfd").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+import fresh
 import hypothesis
 import jaxtyping
 import numpy as np
 import pytest
+
+FIRST = ("test_readme.py", "test_exercises.py", "test_hostile.py", "test_fairness.py", "test_whole.py")
+"""Files that take minutes: one that began last would keep one worker busy when the others are done."""
+LAST = ("test_book.py",)
+"""Files whose tests go to the workers one by one, so that all are done at the same time."""
 
 # What is loaded already brings what a continuous integration asks for: the same examples in each run.
 hypothesis.settings.register_profile("thorough", hypothesis.settings(), deadline=None, max_examples=100)
@@ -36,12 +42,54 @@ def pytest_configure(config):
     sys.modules.setdefault("rfc3987_syntax", None)
 
 
+def pytest_collection_modifyitems(items):
+    """Order the files by when their tests should start."""
+    order = {name: place for place, name in enumerate(FIRST)} | dict.fromkeys(LAST, len(FIRST) + 1)
+    items.sort(key=lambda item: order.get(item.path.name, len(FIRST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Say which tests stay together where several workers share them."""
+    from workers import Files
+
+    return Files(config, log, spread=LAST)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c():
     """Hear Ctrl-C: a shell that starts the tests in the background has them ignore it, and all that they start."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A folder of all workers of this run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def course(shared):
+    """A fresh clone in which `make course` ran, from nothing."""
+    if not fresh.is_set_up():
+        pytest.skip("the environment was not made by make setup")
+    return fresh.cloned("make course", shared)
+
+
+@pytest.fixture(scope="session")
+def course_if_needed(request):
+    """That clone, or None where no test that runs is about it."""
+    asked = any("course" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    return request.getfixturevalue("course") if asked and fresh.is_set_up() else None
+
+
+@pytest.fixture(scope="session")
+def book(course_if_needed, shared):
+    """A fresh clone in which the book was built, from nothing."""
+    return course_if_needed or fresh.cloned("dlcourse build", shared)
 
 
 @pytest.fixture

@@ -1,20 +1,13 @@
 """The README's promises: its code prints what it shows, its commands exist and work."""
 
 import doctest
-import os
 import re
-import shlex
-import shutil
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
 
 import pytest
+from fresh import ROOT, copied, is_set_up, run
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BIN = Path(sys.executable).parent
 
 
 def commands(language):
@@ -22,13 +15,6 @@ def commands(language):
     blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
     lines = [line.removeprefix("$ ").split("#")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line]
-
-
-def run(line, folder=ROOT):
-    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run(
-        shlex.split(line), cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def test_the_python_example_prints_what_it_shows():
@@ -65,17 +51,10 @@ def test_windows_gets_the_same_commands():
 
 @pytest.fixture
 def clone(tmp_path):
-    """A copy as a fresh clone would be, with the environment that is there already; the class in course/ is not in it."""
-    if not (ROOT / ".venv" / "installed.sha256").is_file():
+    """A copy as a fresh clone would be."""
+    if not is_set_up():
         pytest.skip("the environment was not made by make setup")
-    # Were it out of date, the copy would renew it, and point it at itself.
-    assert run("make setup").returncode == 0
-    generated = shutil.ignore_patterns(
-        "build", "course", ".venv", ".git", ".*_cache", "__pycache__", ".hypothesis"
-    )
-    copy = shutil.copytree(ROOT, tmp_path / "clone", ignore=generated)
-    (copy / ".venv").symlink_to(ROOT / ".venv")
-    return copy
+    return copied(tmp_path / "clone")
 
 
 def test_a_second_set_up_reuses_the_first(clone):
@@ -91,17 +70,16 @@ def test_an_old_python_is_told_what_to_install():
 
 
 @pytest.mark.slow
-def test_make_course_shows_what_the_project_is_for(clone):
+def test_make_course_shows_what_the_project_is_for(course):
     """The first command, and then every other one that the README shows."""
-    done = run("make course", clone)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "isolation" in done.stdout.lower()
-    assert (clone / re.search(r"(\S+index\.html)", done.stdout)[1]).is_file()
+    assert course.status == 0, course.said
+    assert "isolation" in course.said.lower()
+    assert (course.folder / re.search(r"(\S+index\.html)", course.said)[1]).is_file()
     lines = commands("console")
     assert lines[:2] == ["make course", "make test"]
     checks = [line for line in lines[2:] if " check " in line]
     for line in lines[2:]:
-        done = run(line, clone)
+        done = run(line, course.folder)
         # The released notebook is untouched, so its check fails, with words and without a traceback.
         assert done.returncode == (1 if line in checks else 0), f"{line}\n{done.stdout}{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr
