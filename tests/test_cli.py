@@ -111,6 +111,7 @@ def test_help_imports_nothing_heavy():
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_library_is_said_with_the_extra_that_brings_it(copy):
     code = "import sys\nsys.modules[{name!r}] = None\nfrom dlcourse import cli\ncli.main({arguments!r})\n"
     for name, arguments in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,18 @@ def _needed(package: Path, module: str, parts: set[str]) -> dict[str, None]:
         if source.is_file():  # otherwise it is something in a module
             found[name] = source
             waiting.append(name.rpartition(".")[0])  # a package is imported before what is in it
-            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlcourse."):
-                    waiting += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+            waiting += _imports(source)
     return {name: None for name, source in found.items() if source.name != "__init__.py"}
+
+
+@cache
+def _imports(source: Path) -> tuple[str, ...]:
+    """Return what a file of the package imports of it: modules, and names that may be some; all chapters ask for the same files."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlcourse."):
+            found += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(found)
 
 
 def book_order(root: Path) -> list[str]:

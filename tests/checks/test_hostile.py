@@ -109,6 +109,7 @@ def passes(check, seen, cases):
     return all(repr(one.value) == repr(right.value) for one, right in zip(seen, want, strict=True))
 
 
+@pytest.mark.slow
 @settings(max_examples=3 * settings().max_examples // 2)
 @over(st.sampled_from(CHECKS), st.lists(forged | likely | data, max_size=3))
 def test_whatever_comes_back_there_is_a_verdict(check, seen):

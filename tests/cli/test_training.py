@@ -119,6 +119,7 @@ def test_what_is_wrong_is_said_in_one_sentence(arguments, said, here, run):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_run_and_the_command_that_it_prints_goes_on(here, run):
     """A real process, and a real signal."""
     arguments = ["mine.npz", "--hidden", "8", "--epochs", "4000", "--patience", "0", "--batch", "8"]

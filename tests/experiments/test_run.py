@@ -196,6 +196,7 @@ def test_batches_that_cannot_be_normalized_are_refused(mine, tmp_path):
         prepare(str(mine), quick("batchnorm", batch=7), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_network_of_pytorch_learns_as_one_of_numpy(mine, tmp_path):
     in_numpy = train(prepare(str(mine), quick("plain"), tmp_path / "numpy"))
     run = prepare(str(mine), quick("plain") | {"network": "torch", "device": "cpu"}, tmp_path / "torch")

@@ -86,6 +86,7 @@ def test_holes_are_those_of_scipy(size, seed):
     assert holes(images).tolist() == expected
 
 
+@pytest.mark.slow
 def test_digits_have_the_holes_they_should_have():
     images, labels = digits.load()
     found = holes((images / 255).astype(np.float32))
@@ -187,6 +188,7 @@ def test_hidden_features_are_what_the_last_layer_weighs(rng):
     np.testing.assert_allclose(forward(found, net.layers[-1:]), net.forward(x), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_better_features_make_the_same_classifier_better():
     """The result that the chapter shows, in small."""
     x_train, y_train, x_test, y_test = digits.split()

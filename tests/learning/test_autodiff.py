@@ -93,6 +93,7 @@ def test_value_slopes_of_what_is_beside_the_result_stay_zero():
     assert (x.grad, beside.grad) == (3.0, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_shape_check")
 def test_value_chain_of_100000():
     x = y = Value(1.0)
@@ -238,6 +239,7 @@ def test_any_graph_agrees_with_torch(seed, count):
     np.testing.assert_allclose(mine[0].grad, theirs[0].grad.numpy(), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_shape_check")
 def test_chain_of_100000():
     x = y = Tensor(1.0, requires_grad=True)

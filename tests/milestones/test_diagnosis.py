@@ -92,6 +92,7 @@ def test_every_mistake_of_the_exercises_is_found_and_gets_a_sentence(part):
     assert len(harmed) > len(found) / 8
 
 
+@pytest.mark.slow
 def test_one_gradient_of_several_is_named(hand_in):
     code = (
         "def two_layer_gradients(x, labels, W1, b1, W2, b2):\n"

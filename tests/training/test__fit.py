@@ -79,7 +79,9 @@ def test_a_resumed_run_ends_bit_for_bit_as_one_that_was_not_interrupted(tmp_path
 
 
 @pytest.mark.usefixtures("many_steps")
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize(
+    "name", [GENERATORS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in GENERATORS[1:])]
+)
 def test_every_generator_of_numpy_is_resumed(tmp_path, name):
     whole = run(5, rng=generator(name))
     run(2, rng=generator(name), checkpoint=tmp_path / "run.npz")
@@ -456,7 +458,7 @@ def test_errors_say_what_to_do():
 
 
 @pytest.mark.usefixtures("many_steps")
-@pytest.mark.parametrize("kind", [TrainableMLP, FusedMLP, TensorMLP])
+@pytest.mark.parametrize("kind", [pytest.param(TrainableMLP, marks=pytest.mark.slow), FusedMLP, TensorMLP])
 def test_the_same_lines_train_every_network_on_the_weather(kind):
     split = weather.split()
     mean, spread = split.x_train.mean(axis=0), split.x_train.std(axis=0)

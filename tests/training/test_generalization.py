@@ -192,6 +192,7 @@ def test_learning_curve_learns_from_the_first_of_an_order_and_holds_out_the_same
     assert not np.array_equal(seen[2], seen[5])
 
 
+@pytest.mark.slow
 def test_more_digits_help_and_the_training_set_is_known_by_heart():
     x_train, y_train, x_test, y_test = digits.split()
     curve = learning_curve(

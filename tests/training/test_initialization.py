@@ -242,6 +242,7 @@ def test_fifty_layers_keep_or_multiply_the_signals_as_predicted(scheme, activati
     assert backward == pytest.approx(np.log(factor), abs=0.03)
 
 
+@pytest.mark.slow
 def test_tanh_holds_a_middle_size_through_fifty_layers(rng):
     net = initialize([200] * 51, "he", output="value", activation="tanh", rng=rng)
     for size in (0.01, 1.0, 100.0):

@@ -414,7 +414,16 @@ def test_only_training_mode_is_random(rng):
 
 
 @pytest.mark.usefixtures("many_steps")
-@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.Philox, np.random.MT19937, np.random.SFC64])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        np.random.PCG64,
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in (np.random.Philox, np.random.MT19937, np.random.SFC64)
+        ),
+    ],
+)
 def test_it_goes_on_from_a_checkpoint_bit_for_bit(kind, tmp_path, rng):
     x, y = rng.standard_normal((50, 6)), rng.integers(0, 3, 50)
 

@@ -184,7 +184,11 @@ def test_a_damaged_message_is_a_value_or_refused(value, data):
         pytest.param(message(b'"' + b"\\ud800" * 100_000 + b'"'), id="lone surrogates"),
         pytest.param(struct.pack(">I", 2**32 - 1) + bytes(1000), id="a header of 4 GB"),
         pytest.param(bytes(LARGEST + 1), id="a message that is too large"),
-        pytest.param(message(["d", *[["x" * 10, 0]] * 100_000]), id="a hundred thousand equal keys"),
+        pytest.param(
+            message(["d", *[["x" * 10, 0]] * 100_000]),
+            id="a hundred thousand equal keys",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_no_message_takes_more_memory_than_its_size_warrants(raw):
