@@ -88,7 +88,7 @@ def _needed(package: Path, module: str, parts: set[str]) -> dict[str, None]:
 
 @cache
 def _imports(source: Path) -> tuple[str, ...]:
-    """Return what a file of the package imports of it: modules, and names that may be some; all chapters ask for the same files."""
+    """Return what a file of the package imports of it, names that may be modules, too; all chapters ask for the same."""
     found: list[str] = []
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlcourse."):
