@@ -95,7 +95,7 @@ SHORTCUTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prove(request, tmp_path_factory):
     """Run a notebook, once; the many that the chosen tests need start early, as many at a time as there are cores.
 
@@ -105,18 +105,12 @@ def prove(request, tmp_path_factory):
     provers = {False: Prover(warm=["pytest", *modules]), True: Prover(warm=["pytest", "jax", "tensorflow"])}
     spawn = multiprocessing.get_context("spawn")
     runs = {}
-    # What JAX compiled for one notebook serves all others.
-    jax = {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("jax")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    with ExitStack() as stack:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        # What JAX compiled for one notebook serves all others.
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("jax")))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         pools = {
-            apart: stack.enter_context(
-                ProcessPoolExecutor(
-                    os.cpu_count(), mp_context=spawn, initializer=os.environ.update, initargs=(jax,)
-                )
-            )
+            apart: stack.enter_context(ProcessPoolExecutor(os.cpu_count(), mp_context=spawn))
             for apart in provers
         }
 
@@ -139,7 +133,7 @@ def prove(request, tmp_path_factory):
             pool.shutdown(cancel_futures=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def graders():
     """As many workers as there are cores, each with warm sandboxes of its own."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
