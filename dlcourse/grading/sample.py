@@ -146,28 +146,28 @@ def make(root: Path, folder: Path | None = None) -> Course:
     course = Course(root, folder)
     for part in course.parts:
         course.release(part)
-        for sample in CLASS:
-            for chapter in course.chapters(part):
-                _submit(course, part, chapter, sample)
+        for chapter in course.chapters(part):
+            _submit(course, part, chapter)
     course.enrol([sample.learner for sample in CLASS])
     return course
 
 
-def _submit(course: Course, part: str, chapter: str, sample: SampleLearner) -> None:
-    """Write what a learner hands in: their answers in the released notebook."""
+def _submit(course: Course, part: str, chapter: str) -> None:
+    """Write what the learners hand in: their answers in the released notebook."""
     import nbformat
 
     exercise = course.exercise(part, chapter)
     mistakes = mistakes_of(course.root / "exercises" / part / f"{chapter}.md")
     release = nbformat.read(course.folder / "release" / part / f"{chapter}.ipynb", as_version=4)
-    submission = release
-    if sample.work is not nothing:
-        submission = notebooks.with_answers(
-            release, notebooks.reference_answers(sample.work(exercise, mistakes))
-        )
-    path = course.folder / "submitted" / sample.learner.name / part / f"{chapter}.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(submission, path)
+    for sample in CLASS:
+        submission = release
+        if sample.work is not nothing:
+            submission = notebooks.with_answers(
+                release, notebooks.reference_answers(sample.work(exercise, mistakes))
+            )
+        path = course.folder / "submitted" / sample.learner.name / part / f"{chapter}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(submission, path)
 
 
 def _discard(folder: Path) -> None:
