@@ -10,6 +10,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# pytest loads GNU readline, which tells the workers a width of the terminal; here each test decides.
+os.environ.pop("COLUMNS", None)
+os.environ.pop("LINES", None)
+
 # Before anything imports Triton, which reads it once: without a GPU its interpreter runs the kernels.
 if not Path("/dev/nvidiactl").exists() and not Path("/dev/kfd").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")
