@@ -6,7 +6,8 @@ What can be written to lies in memory, is small and ends with the sandbox.
 
 `isolation` tries the means in this order, and takes the first that really starts a sandbox: bubblewrap; the kernel's
 own namespaces; Landlock and a filter of system calls, where namespaces are refused; a container that was configured.
-A fault of the system's kernel is outside of what any of them can stop.
+A fault of the system's kernel is outside of what any of them can stop. `with_gpu` lets a GPU in, for checks with tensors:
+what learners' code can then say to the GPU's driver is outside of it too.
 """
 
 from __future__ import annotations
