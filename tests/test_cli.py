@@ -301,6 +301,24 @@ def test_doctor_says_how_to_get_what_is_missing(copy, run, monkeypatch):
     assert "Needed and missing: numpy" in said
 
 
+def test_doctor_says_whether_the_sandbox_lets_the_gpu_in(monkeypatch):
+    sandbox = pytest.importorskip("dlcourse.grading.sandbox")
+    here = sandbox.Isolation("bubblewrap", object())
+    monkeypatch.setattr(sandbox, "isolation", lambda: here)
+    monkeypatch.setattr(sandbox.gpu, "nodes", lambda: ())
+    assert doctor._sandbox() == ("bubblewrap", True)
+    monkeypatch.setattr(sandbox.gpu, "nodes", lambda: ("/dev/nvidia0",))
+    for found, said in (
+        (
+            sandbox.Isolation("bubblewrap, with a GPU (H100)", object(), "cuda"),
+            "bubblewrap, with a GPU (H100)",
+        ),
+        (sandbox.Isolation("PyTorch finds no GPU", None), "bubblewrap; PyTorch finds no GPU"),
+    ):
+        monkeypatch.setattr(sandbox, "with_gpu", lambda _, found=found: found)
+        assert doctor._sandbox() == (said, True)
+
+
 def test_doctor_works_outside_of_the_course(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     status, out, _ = run("doctor")

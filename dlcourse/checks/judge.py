@@ -20,6 +20,9 @@ from dlcourse.checks.inputs import Case
 from dlcourse.checks.observe import Observation, observe
 from dlcourse.checks.plain import clean, plain, ready
 
+GPU_RTOL, GPU_ATOL = 1e-3, 1e-4
+"""The least tolerances on a GPU: matrix products may be in tf32 there, whose grain is 2**-11, about 5e-4."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -102,6 +105,27 @@ def judge(
     message, kind = (declared, declared) if declared else fault
     example = _example(check, right, cases[index], expected[index], read[index])
     return Verdict(check.name, check.what, False, 0.0, check.points, message, example, kind)
+
+
+def judge_on_gpu(
+    check: Check, cases: Sequence[Case], seen: Sequence[Observation], *, explain: bool = True
+) -> Verdict:
+    """Compare what was seen with the tensors on a GPU, where sums have another order and a coarser grain.
+
+    On the CPU the same cases have passed already. The arguments are those of :func:`judge`, and so is the reference's
+    device: the CPU.
+    """
+    coarser = replace(check, rtol=max(check.rtol, GPU_RTOL), atol=max(check.atol, GPU_ATOL))
+    verdict = judge(coarser, cases, seen, explain=explain)
+    return verdict if verdict.passed else only_on_gpu(verdict)
+
+
+def only_on_gpu(failed: Verdict) -> Verdict:
+    """Say of a failure that it is one on the GPU only."""
+    message, kind = (
+        s and f"On the CPU this is right, on the GPU not: {s}" for s in (failed.message, failed.kind)
+    )
+    return replace(failed, message=message, kind=kind)
 
 
 def _right(check: Check) -> Any:

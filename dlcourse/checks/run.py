@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from dlcourse.checks.declare import Check
 from dlcourse.checks.faults import reference
-from dlcourse.checks.inputs import Case
-from dlcourse.checks.judge import Verdict, judge
+from dlcourse.checks.judge import Verdict, judge, judge_on_gpu
 from dlcourse.checks.observe import observe
 from dlcourse.checks.report import Report
 from dlcourse.checks.shortcuts import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-GPU_RTOL, GPU_ATOL = 1e-3, 1e-4
-"""The least tolerances on a GPU: matrix products may be in tf32 there, whose grain is 2**-11, about 5e-4."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +89,10 @@ def _verdict(check: Check, names: dict[str, Any], hidden: bool, seed: int | None
         return replace(failed, message=refused)
     cases = check.cases(seed)
     verdict = judge(check, cases, observe(target, cases))
-    if verdict.passed and (device := gpu()) and any(case.on_device for case in cases):
-        verdict = _on_gpu(check, cases, target, device)
-    if not verdict.passed and check.builds_on:
+    if verdict.passed:
+        if (device := gpu()) and any(case.on_device for case in cases):
+            verdict = judge_on_gpu(check, cases, observe(target, cases, device=device))
+    elif check.builds_on:
         with _stand_ins(getattr(target, "__globals__", names), check.builds_on):
             again = judge(check, cases, observe(target, cases))
         if again.passed:
@@ -108,18 +105,6 @@ def gpu() -> str:
     """Name the GPU that torch finds, or return ``""``; who has tensors on one has imported torch."""
     torch: Any = sys.modules.get("torch")
     return "cuda" if torch is not None and torch.cuda.is_available() else ""
-
-
-def _on_gpu(check: Check, cases: Sequence[Case], target: Any, device: str) -> Verdict:
-    """Judge the same cases again with their tensors on a GPU, where sums have another order and a coarser grain."""
-    coarser = replace(check, rtol=max(check.rtol, GPU_RTOL), atol=max(check.atol, GPU_ATOL))
-    verdict = judge(coarser, cases, observe(target, cases, device=device))
-    if verdict.passed:
-        return verdict
-    message, kind = (
-        f"On the CPU this is right, on the GPU not: {s}" for s in (verdict.message, verdict.kind)
-    )
-    return replace(verdict, message=message, kind=kind)
 
 
 @contextmanager

@@ -43,16 +43,17 @@ PartArgument = Annotated[
 ]
 
 
-def find_course(folder: Path | None, db: str = "") -> Course:
+def find_course(folder: Path | None, db: str = "", device: str = "") -> Course:
     """Find the class that a command is about.
 
     Args:
         folder: where it is; `course/` in the repository around the current folder if left out.
         db: address of its gradebook; a file in the class if left out.
+        device: where tensors among the inputs of checks are made, if it is graded.
     """
     from dlcourse.grading.course import Course
 
-    return Course(repository(), folder, db)
+    return Course(repository(), folder, db, device)
 
 
 def say_taken(taken: Collected) -> None:

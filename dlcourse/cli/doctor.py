@@ -142,10 +142,14 @@ def _sandbox() -> tuple[str, bool]:
     """Say in which isolation `dlcourse grade` would run learners' code."""
     if not _version("nbgrader"):
         return "none: needed only to grade other people's code", False
-    from dlcourse.grading.sandbox import isolation
+    from dlcourse.grading.sandbox import isolation, with_gpu
+    from dlcourse.grading.sandbox.gpu import nodes
 
     here = isolation()
-    return here.words, here.backend is not None
+    if here.backend is None or not nodes():
+        return here.words, here.backend is not None
+    on_gpu = with_gpu(here)
+    return on_gpu.words if on_gpu.backend else f"{here.words}; {on_gpu.words}", True
 
 
 def _device() -> str:

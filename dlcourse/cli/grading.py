@@ -33,6 +33,17 @@ WorkersOption = Annotated[
         help="Processes that execute; one a core by default.",
     ),
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu",
+        envvar="DLCOURSE_DEVICE",
+        show_envvar=True,
+        show_default="auto",
+        help="Where tensors are checked; auto: on the CPU, and on a GPU too if there is one.",
+    ),
+]
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -56,6 +67,7 @@ def grade(
         ),
     ] = None,
     workers: WorkersOption = None,
+    device: DeviceOption = "",
     db: DbOption = "",
     course: CourseOption = None,
 ) -> None:
@@ -72,7 +84,7 @@ def grade(
 
     Then look at the grades in formgrader ([cyan]jupyter lab[/cyan], menu Nbgrader), write the feedback and export.
     """
-    class_ = find_course(course, db)
+    class_ = find_course(course, db, device)
     class_.chapters(part)
     if submissions is not None:
         say_taken(class_.collect(part, submissions))
@@ -100,6 +112,7 @@ def regrade(
     ] = None,
     unsafe: UnsafeOption = False,
     workers: WorkersOption = None,
+    device: DeviceOption = "",
     db: DbOption = "",
     course: CourseOption = None,
 ) -> None:
@@ -123,7 +136,7 @@ def regrade(
         raise typer.BadParameter("name a part, or a receipt", param_hint="PART or --receipt")
     if learner is not None and part is None:
         raise typer.BadParameter("it goes with a part; a receipt says whose it is", param_hint="--learner")
-    class_ = find_course(course, db)
+    class_ = find_course(course, db, device)
     if part is not None:
         _grade(class_, part, unsafe=unsafe, workers=workers, learner=learner, afresh=True)
         return

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from dlcourse.grading.errors import GradingError
+from dlcourse.grading.execution.jobs import AUTO, DEVICES
 
 COURSE_VARIABLE = "DLCOURSE_COURSE"
 DB_VARIABLE = "DLCOURSE_DB"
+DEVICE_VARIABLE = "DLCOURSE_DEVICE"
 
 
 def course_folder(root: Path) -> Path:
@@ -27,13 +29,34 @@ def course_folder(root: Path) -> Path:
     return (root / os.environ.get(COURSE_VARIABLE, "course")).resolve()
 
 
-def configure(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -> Any:
+def wanted_device(named: str = "") -> str:
+    """Return where tensors among the inputs of checks are made: what is named, or what `DLCOURSE_DEVICE` names.
+
+    Args:
+        named: What somebody asked for, if they did.
+
+    Returns:
+        One of `jobs.DEVICES`; `auto` by default.
+
+    Raises:
+        GradingError: It is none of them.
+    """
+    device = named or os.environ.get(DEVICE_VARIABLE) or AUTO
+    if device not in DEVICES:
+        raise GradingError(
+            f"There is no device {device!r} to grade on: take {' or '.join(DEVICES)}, with --device or {DEVICE_VARIABLE}."
+        )
+    return device
+
+
+def configure(course: Path, root: Path, *, db: str = "", device: str = "", unsafe: bool = False) -> Any:
     """Build nbgrader's configuration for one class.
 
     Args:
         course: The class's folder, which holds source, release, submitted, autograded, feedback and the gradebook.
         root: The repository.
         db: The gradebook, as a URL of SQLAlchemy; what `DLCOURSE_DB` names, or a file in the class's folder by default.
+        device: See `wanted_device`.
         unsafe: Whether learners' code may run without a sandbox.
 
     Returns:
@@ -62,6 +85,7 @@ def configure(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -
         config.CourseDirectory.db_url = gradebook_url(url)
     config.InCourse.course = str(course)
     config.InCourse.repository = str(root)
+    config.InCourse.device = wanted_device(device)
     config.Judge.unsafe = unsafe
     # The metadata is the released one, which nbgrader checked when it made it.
     config.Autograde.sanitize_preprocessors = [Rebuild]
@@ -92,7 +116,7 @@ def configure(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -
     return config
 
 
-def read_config(course: Path, root: Path, *, db: str = "", unsafe: bool = False) -> Any:
+def read_config(course: Path, root: Path, *, db: str = "", device: str = "", unsafe: bool = False) -> Any:
     """Return nbgrader's configuration for one class, with the lines that the instructor has written.
 
     They count as they do for nbgrader's own commands: those of the machine, of the user, and of `nbgrader_config.py` in
@@ -102,6 +126,7 @@ def read_config(course: Path, root: Path, *, db: str = "", unsafe: bool = False)
         course: The class's folder.
         root: The repository.
         db: The gradebook, if it is not the one that the configuration finds.
+        device: See `wanted_device`.
         unsafe: Whether learners' code may run without a sandbox.
 
     Returns:
@@ -116,7 +141,7 @@ def read_config(course: Path, root: Path, *, db: str = "", unsafe: bool = False)
 
     if str(root) not in sys.path:  # where nbgrader looks for plugins
         sys.path.append(str(root))
-    config = configure(course, root, db=db, unsafe=unsafe)
+    config = configure(course, root, db=db, device=device, unsafe=unsafe)
     said = copy.deepcopy(config)
     app = NbGrader(raise_config_file_errors=True)
     try:

@@ -21,7 +21,7 @@ from dlcourse.grading.books.repeat import Repeated, read_receipt, repeat
 from dlcourse.grading.books.table import learner_of, read_grades
 from dlcourse.grading.collecting import collect, names
 from dlcourse.grading.collecting.roster import read_roster
-from dlcourse.grading.config import course_folder
+from dlcourse.grading.config import course_folder, wanted_device
 from dlcourse.grading.errors import GradingError, did_you_mean
 from dlcourse.grading.material import Material
 from dlcourse.grading.runners import runner
@@ -37,12 +37,15 @@ class Course:
         root: The repository.
         folder: The class's folder; `course/` in the repository by default.
         db: The gradebook, as a URL of SQLAlchemy; a file in the class's folder by default.
+        device: Where tensors among the inputs of checks are made: `auto` (the CPU, and a GPU too where there is one) or
+            `cpu`; what `DLCOURSE_DEVICE` names, or `auto`, by default.
     """
 
-    def __init__(self, root: Path, folder: Path | None = None, db: str = "") -> None:
+    def __init__(self, root: Path, folder: Path | None = None, db: str = "", device: str = "") -> None:
         self.root = root.resolve()
         self.folder = folder.resolve() if folder else course_folder(self.root)
         self.db = db
+        self.device = wanted_device(device)
 
     @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
@@ -188,7 +191,7 @@ class Course:
 
             self._require_release(part)
             grade_class(
-                open_api(self.folder, self.root, db=self.db, unsafe=unsafe),
+                open_api(self.folder, self.root, db=self.db, device=self.device, unsafe=unsafe),
                 self.material,
                 part,
                 chapters,
@@ -298,7 +301,7 @@ class Course:
     @cached_property
     def material(self) -> Material:
         """What the class is graded with."""
-        return Material(self.root, self.folder)
+        return Material(self.root, self.folder, self.device)
 
     @cached_property
     def _api(self) -> Any:

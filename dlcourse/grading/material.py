@@ -10,7 +10,7 @@ from pathlib import Path
 from dlcourse.grading import secret
 from dlcourse.grading.book import earlier_modules
 from dlcourse.grading.collecting.collect import read_timestamp
-from dlcourse.grading.execution.jobs import Job, digest, make_job
+from dlcourse.grading.execution.jobs import AUTO, Job, digest, make_job
 from dlcourse.grading.intake import reading
 from dlcourse.grading.notebooks import Notebook
 
@@ -31,6 +31,7 @@ class Taken:
         reason: why there is nothing to execute, or an empty string.
         job: what is executed; empty where there is a reason.
         seed: the seed of its hidden inputs.
+        device: where tensors among its inputs are to be made.
     """
 
     chapter: str
@@ -41,6 +42,7 @@ class Taken:
     reason: str
     job: bytes
     seed: int
+    device: str = ""
 
     @property
     def job_digest(self) -> str:
@@ -55,10 +57,12 @@ class Material:
     Args:
         root: the repository.
         folder: the class's folder.
+        device: where tensors among the inputs of checks are made, one of `jobs.DEVICES`.
     """
 
     root: Path
     folder: Path
+    device: str = AUTO
 
     @cached_property
     def secret(self) -> bytes:
@@ -96,7 +100,9 @@ class Material:
         if os.path.lexists(time := path.parent / "timestamp.txt") and not read_timestamp(time):
             flags += ("Its timestamp.txt holds no time; it does not count as late.",)
         job = self.job(part, chapter, learner, found.notebook)
-        return Taken(chapter, True, found.notebook, found.sha256, flags, "", job.to_bytes(), job.seed)
+        return Taken(
+            chapter, True, found.notebook, found.sha256, flags, "", job.to_bytes(), job.seed, job.device
+        )
 
     def job(self, part: str, chapter: str, learner: str, notebook: Notebook) -> Job:
         """Return the job of a notebook that was built on the released one.
@@ -118,6 +124,7 @@ class Material:
             seed=secret.seed_of(self.secret, name, learner),
             modules=earlier_modules(self.root, name),
             files=files_beside(self.folder / "release" / part),
+            device=self.device,
         )
 
 

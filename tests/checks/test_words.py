@@ -226,6 +226,25 @@ class TestTensor:
         assert run_checks(check, names={"shift": lambda x, by: calls.append(x) or x + by}).verdicts[0].passed
         assert len(calls) == 1
 
+    def test_a_mistake_on_the_gpu_only_is_not_that_of_an_earlier_task(self, monkeypatch):
+        monkeypatch.setattr("dlcourse.checks.run.gpu", lambda: "cpu")
+        check = Check(
+            "twice",
+            "shifts twice",
+            on=[given(tensor([1.0]), tensor([1.0]))],
+            accept=lambda got, x, by: None if got == [3.0] else "Shift twice",
+            builds_on={"shift": "words_oracle.shift"},
+        )
+        calls = []
+
+        def twice(x, by):
+            calls.append(x)
+            return x + 2 * by if len(calls) != 2 else x
+
+        found = run_checks(check, names={"twice": twice}).verdicts[0]
+        assert (len(calls), found.passed) == (2, False)
+        assert found.message == "On the CPU this is right, on the GPU not: Shift twice"
+
     def test_tensors_of_all_kinds_are_data(self):
         x = torch.ones(2, 2, requires_grad=True)
         for value in (x, 1 * x, torch.nn.Parameter(torch.ones(2, 2)), torch.ones(2, 2).to_sparse()):

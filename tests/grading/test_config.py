@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from dlcourse.grading.book import earlier_modules
-from dlcourse.grading.config import configure, gradebook_url
+from dlcourse.grading.config import configure, gradebook_url, wanted_device
+from dlcourse.grading.errors import GradingError
 from dlcourse.grading.material import files_beside
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,18 @@ def test_the_gradebook_is_what_is_named_else_what_the_variable_names(tmp_path, m
     assert configure(tmp_path, ROOT).CourseDirectory.db_url == "postgresql+psycopg://host/one"
     named = configure(tmp_path, ROOT, db="postgresql://host/two")
     assert named.CourseDirectory.db_url == "postgresql+psycopg://host/two"
+
+
+def test_the_device_is_what_is_named_else_what_the_variable_names(tmp_path, monkeypatch):
+    monkeypatch.delenv("DLCOURSE_DEVICE", raising=False)
+    assert configure(tmp_path, ROOT).InCourse.device == "auto"
+    monkeypatch.setenv("DLCOURSE_DEVICE", "cpu")
+    assert configure(tmp_path, ROOT).InCourse.device == "cpu"
+    assert configure(tmp_path, ROOT, device="auto").InCourse.device == "auto"
+    with pytest.raises(
+        GradingError, match=r"no device 'cuda' to grade on: take auto or cpu, with --device or DLCOURSE"
+    ):
+        wanted_device("cuda")
 
 
 def test_no_kernel_is_among_the_steps_of_grading(tmp_path):

@@ -62,6 +62,16 @@ def test_unsafe_is_said_aloud_and_stands_in_the_report(run, hand_in):
     assert "Isolation of the learners' code: none (--unsafe)" in out
 
 
+def test_the_device_is_part_of_what_is_executed(run, course, hand_in, executed, monkeypatch):
+    monkeypatch.delenv("DLCOURSE_DEVICE", raising=False)
+    hand_in("ada")
+    for arguments in ((), ("--device", "auto"), ("--device", "cpu"), ("--device", "cpu")):
+        assert run("grade", "sums", *arguments)[0] == 0
+    assert len(executed) == 2
+    status, _, said = run("grade", "sums", "--device", "tpu")
+    assert (status, said[:40]) == (1, "There is no device 'tpu' to grade on: ta")
+
+
 def test_ctrl_c_says_how_to_go_on(run, hand_in, monkeypatch):
     hand_in("ada")
 

@@ -16,7 +16,7 @@ from dlcourse.grading.books.receipts import Receipt
 from dlcourse.grading.course import Course
 from dlcourse.grading.errors import GradingError
 from dlcourse.grading.execution import execute as executing
-from dlcourse.grading.execution.jobs import Outcome, digest
+from dlcourse.grading.execution.jobs import Job, Outcome, digest
 
 MINUS = "def add(a, b):\n    return a - b"
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -66,6 +66,18 @@ def test_a_verdict_repeats(course, graded, executed):
     assert (found.chapter, found.points, found.circumstances) == ("adding", 1, ())
     assert graded.read_bytes() == before
     assert len(executed) == 1
+
+
+def test_a_verdict_repeats_on_the_device_that_the_class_was_graded_on(course, graded, monkeypatch):
+    execute, asked = executing.execute, []
+
+    def remembered(job, *, unsafe=False):
+        asked.append(Job.from_bytes(job).device)
+        return execute(job, unsafe=unsafe)
+
+    monkeypatch.setattr(executing, "execute", remembered)
+    (found,) = Course(course.root, device="cpu").repeat(graded)
+    assert (found.same, found.circumstances, asked) == (True, (), ["auto"])
 
 
 def test_what_differs_is_said(course, graded, monkeypatch):

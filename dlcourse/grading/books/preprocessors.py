@@ -17,7 +17,7 @@ from traitlets import Bool, Unicode
 
 from dlcourse.grading.books.outcomes import Outcomes
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.execution.jobs import CellOutcome, Outcome
+from dlcourse.grading.execution.jobs import AUTO, CellOutcome, Outcome
 from dlcourse.grading.intake.flags import Flags
 from dlcourse.grading.intake.rebuild import rebuild
 from dlcourse.grading.material import Material
@@ -29,11 +29,14 @@ class InCourse(NbGraderPreprocessor):
 
     course = Unicode(help="The class's folder.").tag(config=True)
     repository = Unicode(help="The folder that holds exercises/ and _toc.yml.").tag(config=True)
+    device = Unicode(AUTO, help="Where tensors among the inputs of checks are made: auto or cpu.").tag(
+        config=True
+    )
 
     @property
     def material(self) -> Material:
         """What the class is graded with."""
-        return Material(Path(self.repository), Path(self.course))
+        return Material(Path(self.repository), Path(self.course), self.device)
 
 
 class Rebuild(InCourse):

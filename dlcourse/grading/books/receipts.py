@@ -34,6 +34,7 @@ class ChapterReceipt:
         points: points of the checks by the name of their cell.
         checks: the verdicts in order: cell, name, what is checked, whether it passed, points, points possible.
         scores: what the gradebook held as automatic scores after recording, by the name of the cell.
+        device: where tensors among the inputs were to be made, one of `jobs.DEVICES`; what came of that says `isolation`.
     """
 
     file: str = ""
@@ -49,6 +50,7 @@ class ChapterReceipt:
     points: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[Mapping[str, Any], ...] = ()
     scores: Mapping[str, float | None] = field(default_factory=dict)
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def chapter_receipt(
         The receipt's entry.
     """
     base = ChapterReceipt(taken.file, taken.job_digest, seed=taken.seed, reason=reason, flags=taken.flags,
-                          scores=dict(scores))  # fmt: skip
+                          scores=dict(scores), device=taken.device)  # fmt: skip
     if not outcome:
         return base
     found = Outcome.from_bytes(outcome)
@@ -189,6 +191,7 @@ def chapter_receipt(
         points_of(taken, found),
         tuple(checks_of(taken, found)),
         base.scores,
+        base.device,
     )
 
 

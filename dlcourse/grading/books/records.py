@@ -31,13 +31,14 @@ LOCK_SECONDS = 60
 """How long a gradebook in a file is waited for while formgrader writes to it."""
 
 
-def open_api(folder: Path, root: Path, *, db: str = "", unsafe: bool = False) -> Any:
+def open_api(folder: Path, root: Path, *, db: str = "", device: str = "", unsafe: bool = False) -> Any:
     """Open nbgrader on a class.
 
     Args:
         folder: The class's folder, which is made if need be.
         root: The repository.
         db: The gradebook's address, if it is not the one that the configuration finds.
+        device: Where tensors among the inputs of checks are made, if that is not what the configuration finds.
         unsafe: Whether learners' code may run without a sandbox.
 
     Returns:
@@ -49,7 +50,7 @@ def open_api(folder: Path, root: Path, *, db: str = "", unsafe: bool = False) ->
     # nbgrader reads relations of records that it has not added to its session yet; SQLAlchemy copes.
     warnings.filterwarnings("ignore", message="Object of type <Submitted.*> not in session")
     folder.mkdir(parents=True, exist_ok=True)
-    config = read_config(folder, root, db=db, unsafe=unsafe)
+    config = read_config(folder, root, db=db, device=device, unsafe=unsafe)
     return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -81,7 +81,8 @@ def repeat(receipt: Receipt, material: Material, execute: Execute) -> Iterator[R
                 chapter, 0.0, ("the file that was graded is neither in submitted/ nor in earlier/",), ()
             )
             continue
-        taken = material.take(receipt.part, chapter, receipt.learner, path)
+        as_before = replace(material, device=entry.device or material.device)
+        taken = as_before.take(receipt.part, chapter, receipt.learner, path)
         yield _compared(receipt, entry, taken, Outcome.from_bytes(execute(taken.job)) if taken.job else None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from functools import lru_cache
 
 
@@ -34,6 +35,24 @@ def bindings(source: str) -> dict[str, str]:
         elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
             waiting += ast.iter_child_nodes(node)
     return names
+
+
+def undone_below(bound: Mapping[int, Mapping[str, str]], index: int) -> bool:
+    """Tell whether cells below a place give a name another meaning than cells above it.
+
+    Args:
+        bound: What `bindings` returned for each cell, by its place.
+        index: The place.
+    """
+    above: dict[str, str] = {}
+    for place, names in bound.items():
+        above |= names if place < index else {}
+    return any(
+        name in above and not (origin and origin == above[name])
+        for place, names in bound.items()
+        if place > index
+        for name, origin in names.items()
+    )
 
 
 @lru_cache(maxsize=256)  # a class is graded on the same test cells

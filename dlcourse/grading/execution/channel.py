@@ -12,6 +12,8 @@ from dlcourse.grading.execution.codec import LARGEST
 ASK, REPLY, LAST, CALL, STATE, ENDED = b"a", b"r", b"l", b"c", b"s", b"e"
 """What a message is: the grader's wish, its answer, the last answer of a process, a call of a function that stays
 outside, news of a process, or the end of a submission, which only the zygote tells."""
+NO_DEVICE = "no device"
+"""The state of a process that finds no GPU where there should be one."""
 
 
 class ChannelError(Exception):

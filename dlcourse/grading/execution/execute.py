@@ -6,29 +6,28 @@ in a sandbox that this process starts, keeps warm, and uses for one submission a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from dlcourse.checks import Case, Check, Observation, Report, Verdict, declared, judge
+from dlcourse.checks import Case, Check, Observation, Report, Verdict, declared
 from dlcourse.checks.faults import reference
+from dlcourse.checks.judge import only_on_gpu
 from dlcourse.checks.run import Declared
 from dlcourse.checks.shortcuts import refusal_in
 from dlcourse.grading import sandbox
 from dlcourse.grading.errors import GradingError
-from dlcourse.grading.execution import warm, words
-from dlcourse.grading.execution.bound import bindings, only_calls
-from dlcourse.grading.execution.jobs import ASSERTS, CHECKS, CODE, CellOutcome, Job, JobCell, Outcome
-from dlcourse.grading.execution.outputs import Shown, calm, failure, points_of
-from dlcourse.grading.execution.session import LostError, Session
+from dlcourse.grading.execution import words
+from dlcourse.grading.execution.bound import bindings, only_calls, undone_below
+from dlcourse.grading.execution.channel import NO_DEVICE
+from dlcourse.grading.execution.jobs import ASSERTS, CHECKS, CODE, CPU, CellOutcome, Job, JobCell, Outcome
+from dlcourse.grading.execution.outputs import Shown, calm, failure, points_of, short
+from dlcourse.grading.execution.place import Place
+from dlcourse.grading.sandbox import gpu
 
-MOST_LOSSES = 5
-"""How many sandboxes one submission may end."""
 _TOGETHER_SECONDS = 2.0
 """How long all checks may take in one process before each gets its own."""
-_LONGEST = 2000
 _READABLE = 300_000
 _TYPED = ("EOFError", "StdinNotImplementedError")
 """What input() raises where nobody types."""
@@ -63,13 +62,9 @@ class _Execution:
 
     def __init__(self, job: Job, isolation: sandbox.Isolation) -> None:
         self.job, self.isolation = job, isolation
-        self.until = time.monotonic() + job.limits.notebook_seconds
-        # Cells that never end must not take the time of the checks.
-        self.cells_until = self.until - job.limits.notebook_seconds / 2
-        self.losses = 0
-        self.session: Session | None = None
-        self.worked: list[tuple[str, bool]] = []
-        self.passed: dict[int, Verdict] = {}
+        self.cpu = Place(job, isolation, self._note)
+        self.gpu: Place | None = None
+        self.may_have_gpu = job.device != CPU and bool(gpu.nodes())
         self.errors: list[tuple[str, str]] = []
         self.notes: dict[str, None] = {}
         self.refused: dict[tuple[Any, ...], str] = {}
@@ -88,11 +83,13 @@ class _Execution:
             for hidden in (False, True):
                 self._look_again(made, declarations, hidden)
         except BaseException:  # an interrupt: this submission is still in the sandbox
-            warm.drop(self._key())
+            for place in self._places():
+                place.drop()
             raise
         low_trust = tuple(cell.name for cell in self.job.cells if cell.role == ASSERTS)
         cells = tuple(made[cell.index] for cell in self.job.cells)
-        return Outcome(cells, self.isolation.words, low_trust, tuple(self.notes))
+        on = self.gpu if self.gpu and self.gpu.answered else self.cpu
+        return Outcome(cells, on.isolation.words, low_trust, tuple(self.notes))
 
     def _checks(self, declarations: Mapping[int, Sequence[Declared]], hidden: bool) -> list[JobCell]:
         return [
@@ -110,17 +107,23 @@ class _Execution:
             for check in call.checks
             if not self._refused(check)
         ]
-        seconds = min(_TOGETHER_SECONDS, self._seconds(self.job.limits.check_seconds, self.until) / 2)
+        self._ask_together(self.cpu, checks, hidden)
+        right = [check for check in checks if id(check) in self.cpu.passed and self._gpu_for(check, hidden)]
+        if self.gpu:
+            self._ask_together(self.gpu, right, hidden)
+
+    def _ask_together(self, place: Place, checks: Sequence[Check], hidden: bool) -> None:
+        seconds = min(_TOGETHER_SECONDS + place.warming, place.seconds(self.job.limits.check_seconds) / 2)
         if len(checks) < 2 or not seconds:
             return
-        questions = [(check.name, check.cases(self.job.seed if hidden else None)) for check in checks]
+        questions = [(check.name, self._cases(check, hidden)) for check in checks]
         for check, (_, cases), reply in zip(
-            checks, questions, self._ask(questions, seconds, {}), strict=True
+            checks, questions, place.ask(questions, seconds, {}), strict=True
         ):
             if "seen" in reply:
-                verdict = judge(check, cases, reply["seen"], explain=False)
+                verdict = place.judge(check, cases, reply["seen"], explain=False)
                 if verdict.passed:
-                    self.passed[id(check)] = verdict
+                    place.passed[id(check)] = verdict
 
     def _look_again(
         self, made: dict[int, CellOutcome], declarations: Mapping[int, Sequence[Declared]], hidden: bool
@@ -133,27 +136,21 @@ class _Execution:
         if sum(len(cell.source) for cell in self.job.cells) > _READABLE:
             return
         bound = {cell.index: bindings(cell.source) for cell in self.job.cells if cell.role == CODE}
-        again = set()
-        for cell in self._checks(declarations, hidden):
-            above: dict[str, str] = {}
-            for index, names in bound.items():
-                above |= names if index < cell.index else {}
-            undone = any(
-                name in above and not (origin and origin == above[name])
-                for index, names in bound.items()
-                if index > cell.index
-                for name, origin in names.items()
-            )
-            if undone and (made[cell.index].points or 0.0) < cell.points:
-                again.add(cell.index)
+        again = {
+            cell.index
+            for cell in self._checks(declarations, hidden)
+            if undone_below(bound, cell.index) and (made[cell.index].points or 0.0) < cell.points
+        }
         if not again:
             return
-        self.session, self.worked = None, []
+        self.cpu.worked.clear()
         for cell in self.job.cells:
             if cell.index > max(again):
                 break
             self._ran(cell)
             if cell.index in again:
+                if self.gpu:
+                    self.gpu.end()
                 found = self._reported(cell, declarations[cell.index])
                 if (found.points or 0.0) > (made[cell.index].points or 0.0):
                     made[cell.index] = found
@@ -174,8 +171,10 @@ class _Execution:
         """Run a cell; of a cell of checks only the names that it defines stay."""
         if cell.role == CHECKS and only_calls(cell.source):
             return CellOutcome(cell.index)
-        seconds = self._seconds(self.job.limits.cell_seconds, self.cells_until)
-        reply = self._cell(cell.source, seconds, quiet=cell.role == CHECKS) if seconds else {"state": "over"}
+        seconds = self.cpu.seconds(self.job.limits.cell_seconds, cells=True)
+        reply: dict[str, Any] = {"state": "over"}
+        if seconds:
+            reply = self.cpu.cell(cell.source, seconds, quiet=cell.role == CHECKS)
         outputs, error = self.shown.read(reply)
         state = reply.get("state")
         if state:
@@ -196,7 +195,7 @@ class _Execution:
         return CellOutcome(cell.index, tuple(outputs))
 
     def _reported(self, cell: JobCell, calls: Sequence[Declared]) -> CellOutcome:
-        verdicts = [_short(self._verdict(check, call.hidden)) for call in calls for check in call.checks]
+        verdicts = [short(self._verdict(check, call.hidden)) for call in calls for check in call.checks]
         report = Report(tuple(verdicts), any(call.hidden for call in calls))
         bundle = report._repr_mimebundle_()
         points = min(report.points, cell.points)
@@ -209,12 +208,13 @@ class _Execution:
         refused = self._refused(check)
         if refused:
             return replace(failed, message=refused)
-        if id(check) in self.passed:
-            return self.passed[id(check)]
-        verdict = self._judged(check, hidden, failed, {})
-        if not verdict.passed and check.builds_on:
+        verdict = self._judged(self.cpu, check, hidden, failed, {})
+        if verdict.passed:
+            place = self._gpu_for(check, hidden)
+            return self._judged(place, check, hidden, failed, {}) if place else verdict
+        if check.builds_on:
             instead = {name: reference(path) for name, path in check.builds_on.items()}
-            again = self._judged(check, hidden, failed, instead)
+            again = self._judged(self.cpu, check, hidden, failed, instead)
             if again.passed:
                 others = " and ".join(check.builds_on)
                 return replace(again, message=f"Checked with a right {others} in the place of yours")
@@ -236,76 +236,55 @@ class _Execution:
             )
         return self.refused[rules]
 
-    def _judged(self, check: Check, hidden: bool, failed: Verdict, instead: dict[str, Any]) -> Verdict:
-        cases = check.cases(self.job.seed if hidden else None)
-        seconds = self._seconds(self.job.limits.check_seconds, self.until)
+    def _judged(
+        self, place: Place, check: Check, hidden: bool, failed: Verdict, instead: dict[str, Any]
+    ) -> Verdict:
+        if id(check) in place.passed:
+            return place.passed[id(check)]
+        cases = self._cases(check, hidden)
+        seconds = place.seconds(self.job.limits.check_seconds)
         reply: dict[str, Any] = {"state": "over"}
         if seconds:
-            (reply,) = self._ask([(check.name, cases)], seconds, instead)
+            (reply,) = place.ask([(check.name, cases)], seconds, instead)
+        if place is self.gpu and reply.get("state") == NO_DEVICE:
+            self.may_have_gpu = False
+            self._note("The GPU could not be used: what was right on the CPU counts as right.")
+            return self.cpu.passed[id(check)]
+        if "seen" in reply:
+            verdict = place.judge(check, cases, [_worded(one) for one in reply["seen"]])
+            if verdict.passed and not instead:
+                place.passed[id(check)] = verdict
+            return verdict.spared() if hidden else verdict
         if reply.get("missing"):
-            return replace(failed, message=words.of_missing(check.name, self.errors))
-        if "seen" not in reply:
+            message = words.of_missing(check.name, self.errors)
+        else:
             message = words.of_check(check.name, reply, seconds, self.job.limits.memory)
-            return replace(failed, message=message)
-        verdict = judge(check, cases, [_worded(one) for one in reply["seen"]])
-        return verdict.spared() if hidden else verdict
+        failed = replace(failed, message=message)
+        return only_on_gpu(failed) if place is self.gpu else failed
 
-    def _seconds(self, limit: float, until: float) -> float:
-        left = until - time.monotonic()
-        return min(limit, left) if left > 0.05 else 0.0
+    def _cases(self, check: Check, hidden: bool) -> list[Case]:
+        return check.cases(self.job.seed if hidden else None)
 
-    def _cell(self, source: str, seconds: float, *, quiet: bool) -> dict[str, Any]:
-        try:
-            reply = self._live().cell(source, seconds, quiet=quiet)
-        except LostError:
-            return self._lost()
-        if "state" not in reply:
-            self.worked.append((source, quiet))
-        return reply
+    def _gpu_for(self, check: Check, hidden: bool) -> Place | None:
+        """Return where a check with tensors among its inputs is asked a second time, if there is a GPU.
 
-    def _ask(
-        self, questions: Sequence[tuple[str, Sequence[Case]]], seconds: float, instead: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        try:
-            return self._live().ask(questions, seconds, instead)
-        except LostError:
-            return [self._lost()] * len(questions)
+        It is a place of its own: what is right on the CPU is found out where no GPU can be seen.
+        """
+        if not self.may_have_gpu or not any(case.on_device for case in self._cases(check, hidden)):
+            return None
+        if self.gpu is None:
+            found = sandbox.with_gpu(self.isolation)
+            self.may_have_gpu = found.backend is not None
+            if found.backend:
+                self.gpu = Place(self.job, found, self._note, self.cpu.worked)
+        return self.gpu
 
-    def _lost(self) -> dict[str, Any]:
-        self.losses += 1
-        self.session = None
-        warm.drop(self._key())
-        self._note("It ended the sandbox in which it ran: look at what it does.")
-        return {"state": "lost"}
-
-    def _live(self) -> Session:
-        """Return the session; where it was lost, one in another sandbox, with the cells that worked."""
-        if self.session is None:
-            if self.losses > MOST_LOSSES:
-                raise LostError("too many sandboxes were ended")
-            self.session = Session(
-                warm.get(self.isolation, self._key()),
-                self.job.files,
-                memory=self.job.limits.memory,
-                output=self.job.limits.output,
-            )
-            for source, quiet in self.worked:
-                self.session.cell(source, self.job.limits.cell_seconds, quiet=quiet)
-        return self.session
+    def _places(self) -> list[Place]:
+        return [self.cpu, self.gpu] if self.gpu else [self.cpu]
 
     def _end(self) -> None:
-        if self.session is None:
-            return
-        try:
-            self.session.end()
-        except LostError:
-            warm.drop(self._key())
-            return
-        if not self.session.sandbox.nests:
-            warm.drop(self._key())  # the next submission must not find what this one left
-
-    def _key(self) -> warm.Key:
-        return self.job.modules, self.job.warm
+        for place in self._places():
+            place.end()
 
     def _note(self, sentence: str) -> None:
         self.notes[sentence] = None
@@ -314,17 +293,6 @@ class _Execution:
 @lru_cache(maxsize=8)  # a class is graded on the same test cells
 def _declared(tests: tuple[str, ...]) -> list[list[Declared]]:
     return declared(tests)
-
-
-def _short(verdict: Verdict) -> Verdict:
-    """Return a verdict that fits on a page, whatever the learner's function gave."""
-    if len(verdict.message) <= _LONGEST and len(verdict.example) <= _LONGEST:
-        return verdict
-    return replace(verdict, message=_cut(verdict.message), example=_cut(verdict.example))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def _worded(seen: Observation) -> Observation:

@@ -21,6 +21,10 @@ from dlcourse.grading.notebooks import Notebook, grade_id, graded
 CODE, CHECKS, ASSERTS = "code", "checks", "asserts"
 """What a cell is: the learner's own or a released one without points, checks that are declared, or any other test."""
 
+AUTO, CPU = "auto", "cpu"
+DEVICES = (AUTO, CPU)
+"""Where tensors among the inputs are made: on the CPU, and then on a GPU too where there is one; or on the CPU alone."""
+
 NOT_EXECUTED = "not executed"
 """What stands in place of the isolation where a notebook could not be executed at all."""
 
@@ -77,6 +81,7 @@ class Job:
         warm: modules that are imported before the learner's code, because the exercise imports them.
         files: what lies beside the notebook, by name.
         limits: what it may use.
+        device: one of `DEVICES`.
     """
 
     chapter: str
@@ -86,6 +91,7 @@ class Job:
     warm: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     limits: Limits = Limits()
+    device: str = AUTO
 
     def to_bytes(self) -> bytes:
         """Write the job as JSON."""
@@ -105,6 +111,7 @@ class Job:
             tuple(data["warm"]),
             {name: base64.b64decode(text) for name, text in data["files"].items()},
             Limits(**data["limits"]),
+            data["device"],
         )
 
 
@@ -131,7 +138,7 @@ class Outcome:
 
     Args:
         cells: one entry a code cell of the job, in order.
-        isolation: what kept the learner's code away from everything else.
+        isolation: what kept the learner's code away from everything else; and the GPU, if checks were done on one too.
         low_trust: names of the graded cells whose tests ran beside the learner's code, so that it can have forged them.
         notes: what an instructor should look at, a sentence each.
     """
@@ -170,6 +177,7 @@ def make_job(
     modules: Sequence[str] = (),
     files: Mapping[str, bytes] | None = None,
     limits: Limits | None = None,
+    device: str = AUTO,
 ) -> Job:
     """Make a job of a submitted notebook.
 
@@ -181,6 +189,7 @@ def make_job(
         modules: The parts of `dlcourse` that the learner's code may import; those through which checks call it are added.
         files: What lies beside the notebook.
         limits: What it may use.
+        device: One of `DEVICES`.
 
     Returns:
         The job.
@@ -205,7 +214,7 @@ def make_job(
             cells.append(JobCell(index, name, ASSERTS, text, "", points))
     warm = _imported(cell.source for cell in source.cells if cell.cell_type == "code")
     seen = tuple(dict.fromkeys([*modules, *with_imports(_calling(declares, tests))]))
-    return Job(chapter, tuple(cells), seed, seen, warm, dict(files or {}), limits or Limits())
+    return Job(chapter, tuple(cells), seed, seen, warm, dict(files or {}), limits or Limits(), device)
 
 
 def digest(raw: bytes) -> str:

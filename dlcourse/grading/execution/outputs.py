@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+from dlcourse.checks import Verdict
 
 MOST_OUTPUTS = 200
 """Outputs of one cell."""
@@ -16,6 +19,7 @@ MOST_PICTURES = 16 * 2**20
 
 _SAID = 200  # characters beyond the limit, for saying that there was more
 _LONGEST_LINE = 2000
+_LONGEST_TEXT = 2000
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\n]+")  # a page writes a picture as it stands
 _PICTURES = ("image/png", "image/jpeg")
 
@@ -117,3 +121,12 @@ def points_of(outputs: Sequence[dict[str, Any]], total: float) -> float:
                 return total
             return min(max(points, 0.0), total) if math.isfinite(points) else 0.0
     return total
+
+
+def short(verdict: Verdict) -> Verdict:
+    """Return a verdict that fits on a page, whatever the learner's function gave."""
+    return replace(verdict, message=_cut(verdict.message), example=_cut(verdict.example))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} ..."

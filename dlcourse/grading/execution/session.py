@@ -105,6 +105,8 @@ class Session:
         questions: Sequence[tuple[str, Sequence[Case]]],
         seconds: float,
         instead: Mapping[str, Any] | None = None,
+        *,
+        device: str = "cpu",
     ) -> list[dict[str, Any]]:
         """Call the learner's functions on inputs, all of them in one process.
 
@@ -112,6 +114,7 @@ class Session:
             questions: A name and its inputs each.
             seconds: How long all calls may take together.
             instead: Functions that stand in for other names of the learner's; they are called here.
+            device: Where the tensors among the inputs are made.
 
         Returns:
             For each question `seen`, a list of observations; or `missing`; or `state`.
@@ -121,7 +124,8 @@ class Session:
         """
         outside: dict[int, Any] = {}
         sent = [{"name": name, "cases": [_sent(case) for case in cases]} for name, cases in questions]
-        wish = {"do": "ask", "questions": sent, "seconds": seconds, "instead": dict(instead or {})}
+        wish = {"do": "ask", "questions": sent, "seconds": seconds, "instead": dict(instead or {}),
+                "device": device}  # fmt: skip
         reply = self._wish(wish, outside)
         answers = reply.get("answers")
         if not isinstance(answers, list) or len(answers) != len(questions):

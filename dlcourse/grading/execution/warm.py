@@ -10,8 +10,8 @@ from dlcourse.grading.execution.session import Sandboxed
 MOST = 2
 """How many are kept: each holds what its chapter imports."""
 
-Key = tuple[tuple[str, ...], tuple[str, ...]]
-"""The parts of the package that are seen inside, and what was imported there."""
+Key = tuple[tuple[str, ...], tuple[str, ...], str]
+"""The parts of the package that are seen inside, what was imported there, and the GPU that is let in."""
 
 _sandboxes: dict[Key, Sandboxed] = {}
 
@@ -28,7 +28,7 @@ def get(isolation: sandbox.Isolation, key: Key) -> Sandboxed:
         while len(_sandboxes) >= MOST:
             drop(next(iter(_sandboxes)))
         assert isolation.backend
-        found = Sandboxed(isolation.backend, *key)
+        found = Sandboxed(isolation.backend, *key[:2])
     _sandboxes[key] = found
     return found
 

@@ -6,7 +6,8 @@ What can be written to lies in memory, is small and ends with the sandbox.
 
 `isolation` tries the means in this order, and takes the first that really starts a sandbox: bubblewrap; the kernel's
 own namespaces; Landlock and a filter of system calls, where namespaces are refused; a container that was configured.
-A fault of the system's kernel is outside of what any of them can stop.
+A fault of the system's kernel is outside of what any of them can stop. `with_gpu` lets a GPU in, for checks with tensors:
+what learners' code can then say to the GPU's driver is outside of it too.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from dlcourse.grading.sandbox import gpu
 from dlcourse.grading.sandbox.backend import Backend
 from dlcourse.grading.sandbox.confine import HOME
 
-__all__ = ["CHOICE", "HOME", "KINDS", "Backend", "Isolation", "isolation", "unsafe"]
+__all__ = ["CHOICE", "HOME", "KINDS", "Backend", "Isolation", "isolation", "unsafe", "with_gpu"]
 
 CHOICE = "DLCOURSE_ISOLATION"
 """The environment variable by which an instructor names one of the means, in place of the best."""
@@ -46,6 +48,14 @@ for folder in sys.path:
     sys.exit(f"more of dlcourse is seen than should be, in {folder}")
 confine.lock_down()
 """
+_TRIAL_ON_GPU = """
+import torch
+from dlcourse.grading.sandbox import confine
+confine.lock_down()
+torch.ones(2, device="cuda").sum().item()
+print("cuda", torch.cuda.get_device_name())
+"""
+"""Says the device, as PyTorch calls it, and its name."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +65,12 @@ class Isolation:
     Args:
         words: What the reports say, or why there is none and how to get one.
         backend: How to start sandboxes, or None where there is none.
+        device: The GPU that is let in, as PyTorch calls it, or an empty string.
     """
 
     words: str
     backend: Backend | None
+    device: str = ""
 
 
 Candidates = tuple[list[Backend], str]
@@ -135,6 +147,28 @@ def isolation(kind: str | None = None) -> Isolation:
     return Isolation(f"none: {REMEDY} ({'; '.join(tried)})", None)
 
 
+@cache
+def with_gpu(here: Isolation) -> Isolation:
+    """Find out whether learners' code can compute on a GPU of this machine, by doing that in a sandbox once.
+
+    Args:
+        here: What `isolation` or `unsafe` returned.
+
+    Returns:
+        The same with the GPU let in; where that cannot be, there is no back end, and the words say why.
+    """
+    if here.backend is None or not gpu.nodes():
+        return Isolation("there is no GPU of NVIDIA's", None)
+    backend = here.backend.with_gpu()
+    if backend is None:
+        return Isolation(f"{here.words} cannot let a GPU in", None)
+    reason, said = _tried(backend, _TRIAL_ON_GPU)
+    device, _, name = said.strip().partition(" ")
+    if reason or not device:
+        return Isolation(f"PyTorch finds no GPU in the sandbox ({reason or 'it says nothing'})", None)
+    return Isolation(f"{here.words}, with a GPU ({name})", backend, device)
+
+
 def unsafe() -> Isolation:
     """Return what runs learners' code as plain processes, which can do whatever their user can."""
     from dlcourse.grading.sandbox.plain import Plain
@@ -152,18 +186,23 @@ def why_not(backend: Backend) -> str:
     Returns:
         Why it does not start, or an empty string.
     """
+    return _tried(backend, _TRIAL)[0]
+
+
+def _tried(backend: Backend, script: str) -> tuple[str, str]:
+    """Run a script in a sandbox; return why that failed, or an empty string, and what was printed."""
     try:
-        process = backend.start(["-c", _TRIAL], modules=(), stderr=subprocess.PIPE)
+        process = backend.start(["-c", script], modules=(), stderr=subprocess.PIPE)
     except OSError as error:
-        return str(error)
+        return str(error), ""
     try:
-        said = process.communicate(timeout=PATIENCE)[1]
+        printed, said = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        return f"nothing happened in {PATIENCE} s"
+        return f"nothing happened in {PATIENCE} s", ""
     finally:
         process.kill()
         process.communicate()
     if process.returncode == 0:
-        return ""
+        return "", printed.decode(errors="replace")
     lines = said.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
-    return lines[-1].removeprefix("bwrap: ").strip()
+    return lines[-1].removeprefix("bwrap: ").strip(), ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from dlcourse.grading.sandbox import cgroup
+from dlcourse.grading.sandbox.gpu import CLOSED, Opening, opening
 from dlcourse.grading.sandbox.limits import LIMITS, Limits
 from dlcourse.grading.sandbox.process import Process
 
@@ -47,6 +48,10 @@ class Backend(ABC):
     def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
         """Say how to start Python in a sandbox of its own; the arguments are those of `start`."""
 
+    def with_gpu(self) -> Backend | None:
+        """Return the same with this machine's GPUs let in, or None where it cannot let them in."""
+        return None
+
     def start(
         self,
         argv: Sequence[str],
@@ -78,16 +83,27 @@ class Local(Backend):
     Args:
         own_user: Whether each sandbox gets a user id of its own, which only root can give.
         limits: How much a sandbox may use.
+        gpu: Whether GPUs are let in.
     """
 
     name: ClassVar[str]
     own_user: bool
     limits: Limits = LIMITS
+    gpu: bool = False
 
     @property
     def words(self) -> str:
         """What the reports say."""
         return cgroup.said(self.name, self.own_user)
+
+    @property
+    def opening(self) -> Opening:
+        """What is let in for a GPU."""
+        return opening() if self.gpu else CLOSED
+
+    def with_gpu(self) -> Backend | None:
+        """Return the same with this machine's GPUs let in; see `Backend`."""
+        return replace(self, gpu=True)
 
     def start(
         self,

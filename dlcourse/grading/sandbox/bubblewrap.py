@@ -10,6 +10,7 @@ from pathlib import Path
 from dlcourse.grading.sandbox import enter, users
 from dlcourse.grading.sandbox.backend import Launch, Local
 from dlcourse.grading.sandbox.confine import HOME, SCRATCH, SHARED
+from dlcourse.grading.sandbox.gpu import CLOSED, Opening
 from dlcourse.grading.sandbox.view import View, variables, view
 
 
@@ -27,14 +28,16 @@ class Bubblewrap(Local):
     def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
         """Say how to start it; see `Backend`."""
         # A process inside can read bubblewrap's own environment.
-        return Launch(self.command(argv, view(modules, hidden)), variables={})
+        let_in = self.opening
+        return Launch(self.command(argv, view(modules, hidden, let_in.facts), let_in), variables={})
 
-    def command(self, argv: Sequence[str], seen: View) -> list[str]:
+    def command(self, argv: Sequence[str], seen: View, let_in: Opening = CLOSED) -> list[str]:
         """Return the command that runs Python in the sandbox.
 
         Args:
             argv: What Python is told to run.
             seen: What is seen inside.
+            let_in: What is let in for a GPU.
         """
         user = users.choose() if self.own_user else 0
         before = ("-I", "-S", enter.__file__, str(user), sys.executable) if user else ()
@@ -44,8 +47,9 @@ class Bubblewrap(Local):
             *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
             *self._rights(),
             *("--hostname", "sandbox", "--clearenv"),
-            *self._variables(),
+            *self._variables(let_in),
             *("--proc", "/proc", "--dev", "/dev"),
+            *(word for path in let_in.nodes for word in ("--dev-bind", path, path)),
             *(word for path in users.SETTINGS for word in ("--ro-bind-try", path, path)),
             *self._scratch(),
             *_shown(seen),
@@ -59,8 +63,9 @@ class Bubblewrap(Local):
             return ("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
         return ("--unshare-user", "--uid", str(users.NOBODY), "--gid", str(users.NOBODY))
 
-    def _variables(self) -> Iterator[str]:
-        for name, value in variables(**{SHARED: users.shared(self.own_user)}).items():
+    def _variables(self, let_in: Opening) -> Iterator[str]:
+        shared = let_in.shared(users.shared(self.own_user))
+        for name, value in variables(**let_in.variables, **{SHARED: shared}).items():
             yield from ("--setenv", name, value)
 
     def _scratch(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from dlcourse.grading.sandbox import calls, seccomp
+from dlcourse.grading.sandbox import calls, gpu, seccomp
 from dlcourse.grading.sandbox.limits import LIMITS, MANY_PROCESSES, Limits
 
 HOME = "/home/learner"
@@ -20,7 +20,7 @@ SCRATCH = ("/tmp", "/dev/shm", HOME)
 
 SHARED = "DLCOURSE_SHARED"
 """The variable that says what this sandbox has in common with the machine: some of `users`, `sockets`, `neighbours` and
-`signals`, or `everything`."""
+`signals`, or `everything`; and `gpu`."""
 
 _CAPABILITIES = 64
 """More than Linux has."""
@@ -145,12 +145,12 @@ def lock_down(limits: Limits = LIMITS) -> None:
     os.umask(0o077)
     if "everything" in shared:
         with suppress(ImportError, OSError, ValueError):  # other systems lack some limits, or all
-            limit(limits, counted=True)
+            limit(limits, counted=True, mapped=gpu.WORD not in shared)
         return
     calls.die_with_parent()
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # where memory ends, this ends first
-    limit(limits, counted="users" in shared)
+    limit(limits, counted="users" in shared, mapped=gpu.WORD not in shared)
     drop_rights()
     seccomp.refuse(
         (
@@ -162,12 +162,19 @@ def lock_down(limits: Limits = LIMITS) -> None:
     )
 
 
-def limit(limits: Limits, *, counted: bool = False) -> None:
+def has_gpu() -> bool:
+    """Return whether a GPU is let into this sandbox."""
+    return gpu.WORD in os.environ[SHARED].split()
+
+
+def limit(limits: Limits, *, counted: bool = False, mapped: bool = True) -> None:
     """Limit what this process may use.
 
     Args:
         limits: How much.
         counted: Whether the user's processes outside of the sandbox count towards the number of processes.
+        mapped: Whether there is a limit on what it maps. CUDA maps as many addresses as the GPU and the machine have
+            memory, and uses few of them.
     """
     import resource  # which Windows lacks
 
@@ -176,7 +183,7 @@ def limit(limits: Limits, *, counted: bool = False) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, limits.seconds),
         (resource.RLIMIT_DATA, limits.memory),
-        (resource.RLIMIT_AS, limits.address_space),
+        *([(resource.RLIMIT_AS, limits.address_space)] if mapped else []),
         (resource.RLIMIT_FSIZE, limits.file_size),
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_NPROC, processes),

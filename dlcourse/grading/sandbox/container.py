@@ -13,12 +13,13 @@ import tempfile
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from dlcourse.grading.sandbox.backend import Backend, Launch
 from dlcourse.grading.sandbox.confine import HOME, SHARED
+from dlcourse.grading.sandbox.gpu import CLOSED, opening
 from dlcourse.grading.sandbox.limits import LIMITS, Limits
 from dlcourse.grading.sandbox.process import clear
 from dlcourse.grading.sandbox.stage import stage
@@ -28,6 +29,7 @@ from dlcourse.grading.sandbox.view import variables
 CONTAINER = "DLCOURSE_CONTAINER"
 """The environment variable that names the program and the image."""
 PROGRAMS = ("docker", "podman")
+_GPUS = {"docker": ("--gpus", "all"), "podman": ("--device", "nvidia.com/gpu=all")}
 _PACKAGE = "/opt/dlcourse"
 
 
@@ -39,16 +41,26 @@ class Container(Backend):
         program: Where `docker` or `podman` is.
         image: The image.
         limits: How much a sandbox may use.
+        gpu: Whether GPUs are let in, for which the program needs NVIDIA's container toolkit.
     """
 
     program: str
     image: str
     limits: Limits = LIMITS
+    gpu: bool = False
 
     @property
     def words(self) -> str:
         """What the reports say."""
-        return f"container ({Path(self.program).stem})"
+        return f"container ({self._kind})"
+
+    @property
+    def _kind(self) -> str:
+        return Path(self.program).stem
+
+    def with_gpu(self) -> Container:
+        """Return the same with GPUs let in; see `Backend`."""
+        return replace(self, gpu=True)
 
     def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
         """Say how to start it; see `Backend`. Nothing has to be hidden: no folder of this machine is seen."""
@@ -70,16 +82,18 @@ class Container(Backend):
             name: What to call the container.
             package: The folder of what is seen of the package.
         """
-        most = self.limits
+        most, let_in = self.limits, opening() if self.gpu else CLOSED
         inside = variables(
             PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             PYTHONPATH=_PACKAGE,
             # Linux counts the processes of this user in all containers; theirs are limited one by one.
-            **{SHARED: "users"},
+            **{SHARED: let_in.shared("users")},
+            **{name: value for name, value in let_in.variables.items() if not name.startswith("LD_")},
         )
         scratch = f"rw,nosuid,nodev,size={most.scratch},mode=1777"
         return [
             *(self.program, "run", "--rm", "--interactive", "--init", "--name", name),
+            *(_GPUS[self._kind] if self.gpu else ()),
             *("--network", "none", "--hostname", "sandbox", "--read-only"),
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *("--user", f"{NOBODY}:{NOBODY}", "--pids-limit", str(most.processes)),

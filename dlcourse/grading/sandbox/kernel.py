@@ -22,7 +22,8 @@ class Namespaces(Local):
 
     def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
         """Say how to start it; see `Backend`."""
-        seen = view(modules, hidden)
+        let_in = self.opening
+        seen = view(modules, hidden, let_in.facts)
         places: list[tuple[str, str]] = []
         for place in seen.places:
             places += [("folder", str(folder)) for folder in seen.folders(place)]
@@ -33,9 +34,10 @@ class Namespaces(Local):
             files=self.limits.files,
             links=list(seen.links),
             places=places,
+            devices=list(let_in.nodes),
             command=[sys.executable, *argv],
         )
         return Launch(
             [sys.executable, "-S", "-m", namespaces.__name__, json.dumps(asdict(plan))],
-            variables=variables(**{SHARED: users.shared(self.own_user)}),
+            variables=variables(**let_in.variables, **{SHARED: let_in.shared(users.shared(self.own_user))}),
         )

@@ -3,6 +3,9 @@
 Nothing is hidden by name: whether a file or a process exists can be found out, but not what is in it. There are no
 sockets, and no child can be given a world of its own, so every submission needs a sandbox of its own.
 
+No GPU is let in: CUDA's libraries write the names of their threads to files below /proc, and Landlock could only allow
+that for the processes of everybody.
+
 The trusted side starts this file as a program. That program adopts whatever loses its parent in the sandbox, and ends
 all of it; its child takes its rights away and becomes Python.
 """
@@ -69,6 +72,9 @@ class Landlock(Local):
     """Starts sandboxes with Landlock."""
 
     name = "Landlock"
+
+    def with_gpu(self) -> None:
+        """Return None; see above."""
 
     def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
         """Say how to start it; see `Backend`."""

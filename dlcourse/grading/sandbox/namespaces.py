@@ -33,6 +33,7 @@ class Plan:
         files: Files in each of them.
         links: Links of the system, and where each points.
         places: In order, what to make: "folder", "cover" or the source of what is seen, and the path.
+        devices: Device nodes that are let in, besides those that every sandbox has.
         command: What becomes of it.
     """
 
@@ -41,6 +42,7 @@ class Plan:
     files: int
     links: list[tuple[str, str]]
     places: list[tuple[str, str]]
+    devices: list[str]
     command: list[str]
 
 
@@ -104,7 +106,7 @@ def _build(plan: Plan) -> None:
     os.umask(0o022)
 
     _processes()
-    _devices()
+    _devices(plan.devices)
     for folder in confine.SCRATCH:
         os.makedirs(_INSIDE + folder, exist_ok=True)
         confine.scratch(_INSIDE + folder, plan.scratch, plan.files)
@@ -151,11 +153,11 @@ def _processes() -> None:
             calls.seal(inside, calls.READ_ONLY)
 
 
-def _devices() -> None:
+def _devices(more: list[str]) -> None:
     os.mkdir(f"{_INSIDE}/dev")
     calls.mount("tmpfs", f"{_INSIDE}/dev", "tmpfs", calls.MS_NOSUID, "mode=755")
-    for name in _DEVICES:
-        _show(f"{_OLD}/dev/{name}", f"{_INSIDE}/dev/{name}")
+    for path in (*(f"/dev/{name}" for name in _DEVICES), *more):
+        _show(_OLD + path, _INSIDE + path)
     os.symlink("/proc/self/fd", f"{_INSIDE}/dev/fd")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         os.symlink(f"/proc/self/fd/{number}", f"{_INSIDE}/dev/{name}")

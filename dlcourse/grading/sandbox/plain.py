@@ -8,11 +8,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from dlcourse.grading.sandbox.backend import Backend, Launch
 from dlcourse.grading.sandbox.confine import SHARED
+from dlcourse.grading.sandbox.gpu import CLOSED, opening
 from dlcourse.grading.sandbox.process import Process, clear
 from dlcourse.grading.sandbox.stage import stage
 from dlcourse.grading.sandbox.view import variables
@@ -20,10 +22,20 @@ from dlcourse.grading.sandbox.view import variables
 _OF_WINDOWS = ("SYSTEMROOT", "COMSPEC", "PATHEXT", "WINDIR")
 
 
+@dataclass(frozen=True)
 class Plain(Backend):
-    """Starts plain processes, which can read and change whatever their user can."""
+    """Starts plain processes, which can read and change whatever their user can.
+
+    Args:
+        gpu: Whether their limits are such that CUDA works.
+    """
 
     words = "none (--unsafe)"
+    gpu: bool = False
+
+    def with_gpu(self) -> Plain:
+        """Return the same with limits for a GPU, which is seen here anyway; see `Backend`."""
+        return Plain(gpu=True)
 
     def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
         """Say how to start it; see `Backend`. What is hidden elsewhere is not hidden here."""
@@ -32,11 +44,13 @@ class Plain(Backend):
         stage(modules, package)
         for path in (home, temporary):
             path.mkdir()
+        let_in = opening() if self.gpu else CLOSED
         inside = variables(
+            **let_in.variables,
             HOME=str(home),
             TMPDIR=str(temporary),
             PYTHONPATH=os.pathsep.join([str(package), variables()["PYTHONPATH"]]),
-            **{SHARED: "everything"},
+            **{SHARED: let_in.shared("everything")},
             **{name: os.environ[name] for name in _OF_WINDOWS if name in os.environ},
         )
         return Launch(

@@ -62,12 +62,13 @@ class View:
         return bool(around) and (around[-1].source is not None or around[-1].path == path)
 
 
-def view(modules: Sequence[str] | None, hidden: Iterable[Path] = ()) -> View:
+def view(modules: Sequence[str] | None, hidden: Iterable[Path] = (), facts: Iterable[Path] = ()) -> View:
     """Find out what is to be seen inside.
 
     Args:
         modules: The parts of the package, by their dotted names; None: it is not seen at all.
         hidden: Folders that are not to be seen, wherever they lie.
+        facts: What else of the machine is to be seen.
 
     Returns:
         The view; a folder that does not exist is left out.
@@ -78,6 +79,7 @@ def view(modules: Sequence[str] | None, hidden: Iterable[Path] = ()) -> View:
     links = [(name, os.readlink(name)) for name in _SYSTEM if os.path.islink(name)]
     system = [Path(name) for name in _SYSTEM if os.path.isdir(name) and not os.path.islink(name)]
     system += [path for name in SETTINGS if (path := Path("/etc", name)).exists()]
+    system += facts
     places = [Place(path, path.resolve()) for path in system]
     outer = [*system, *(Path(name) for name, _ in links)]
     for path in by_depth(_python()):

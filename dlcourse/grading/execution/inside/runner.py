@@ -19,10 +19,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlcourse.checks.inputs import Case, Step
-from dlcourse.checks.observe import Observation, observe, plain
+from dlcourse.checks.inputs import Case, Step, tensor
+from dlcourse.checks.observe import Observation, observe
+from dlcourse.checks.plain import plain, ready
 from dlcourse.checks.run import recording
-from dlcourse.grading.execution.channel import ASK, CALL, LAST, REPLY, STATE, Channel, ChannelError
+from dlcourse.grading.execution.channel import (
+    ASK,
+    CALL,
+    LAST,
+    NO_DEVICE,
+    REPLY,
+    STATE,
+    Channel,
+    ChannelError,
+)
 from dlcourse.grading.execution.codec import CodecError, decode, encode
 from dlcourse.grading.execution.inside.shell import Shell
 from dlcourse.grading.sandbox import confine
@@ -77,7 +87,8 @@ def _ask(channel: Channel, payload: bytes, wish: Mapping[str, Any], shell: Shell
     until = time.monotonic() + wish["seconds"]
     threads = _threads()
     # A fork has none of the threads. Python knows that; OpenMP would wait for ever, and a pool of workers may too.
-    if threads <= threading.active_count():
+    # CUDA, once started, does not work in a fork at all.
+    if threads <= threading.active_count() and not _has_cuda():
         tried_until = min(until, time.monotonic() + TRY_SECONDS) if threads > 1 else until
         kind, reply = _asked(channel, payload, wish["turn"], shell, tried_until)
         if tried_until == until or not _is_slow(reply):
@@ -85,6 +96,15 @@ def _ask(channel: Channel, payload: bytes, wish: Mapping[str, Any], shell: Shell
             return
     channel.send(LAST, _answer(channel, payload, shell))
     _exit(0)
+
+
+def _has_cuda() -> bool:
+    """Return whether the learner's cells have started CUDA in this process."""
+    torch: Any = sys.modules.get("torch")
+    try:
+        return torch is not None and bool(torch.cuda.is_initialized())
+    except Exception:  # whatever the learner has put there
+        return False
 
 
 def _is_slow(reply: bytes) -> bool:
@@ -164,6 +184,8 @@ def _threads() -> int:
 def _answer(channel: Channel, payload: bytes, shell: Shell) -> bytes:
     """Observe the learner's functions in a process that nobody can trust afterwards."""
     wish = decode(payload, inputs=lambda number: _Outside(number, channel))
+    if not _is_there(wish["device"]):
+        return encode({"turn": wish["turn"], "state": NO_DEVICE})
     names: dict[str, Any] = shell.user_ns
     answers: list[list[Observation] | None] = []
     for question in wish["questions"]:
@@ -174,8 +196,20 @@ def _answer(channel: Channel, payload: bytes, shell: Shell) -> bytes:
         scope = getattr(target, "__globals__", names)
         for name, instead in wish["instead"].items():
             scope[name] = names[name] = instead
-        answers.append(observe(target, [_case(case) for case in question["cases"]]))
+        cases = [_case(case) for case in question["cases"]]
+        answers.append(observe(target, cases, device=wish["device"]))
     return _encoded(wish["turn"], answers)
+
+
+def _is_there(device: str) -> bool:
+    """Touch a device, which others may have filled up; where it fails, that is no mistake of the learner's."""
+    if device == "cpu":
+        return True
+    try:
+        ready(tensor([0.0]), device)
+        return True
+    except Exception:
+        return False
 
 
 def _case(sent: Mapping[str, Any]) -> Case:

@@ -81,7 +81,7 @@ class Supervisor:
             try:
                 mine.close()
                 self.dialog.close()
-                if self.first:
+                if self.first or confine.has_gpu():  # CUDA names its threads by files of its own in /proc
                     confine.hide_memory(False)
                 run(Channel(theirs.fileno(), theirs.fileno()), self.setting, self.shell)
             finally:

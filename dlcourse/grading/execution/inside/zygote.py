@@ -44,7 +44,8 @@ def main(modules: list[str]) -> None:
     gc.collect()
     gc.freeze()  # what is here stays in the memory that all forks share
     confine.hide_memory(True)
-    nests = _forked(_nest) == 0
+    # In a world of its own a process has another number in /proc than it knows, and CUDA could not name its threads.
+    nests = not confine.has_gpu() and _forked(_nest) == 0
     dialog.send(STATE, encode({"nests": nests}))
     while True:
         try:
