@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from dlcourse.learning._flat import flat_views, runs
+from dlcourse.learning._flat import aligned, flat_views, runs
 from dlcourse.learning.loss import LOSSES, _expect_labels, _expect_targets
 from dlcourse.neurons._arrays import Array
 from dlcourse.neurons.network import MLP
@@ -131,6 +131,9 @@ class FusedMLP:
         self._activate, self._through = IN_PLACE[net.activation if len(net.layers) > 1 else "linear"]
         self._buffers: dict[int, _Buffers] = {}
 
+    @np.errstate(
+        over="ignore", invalid="ignore"
+    )  # as a decorator it takes half as long as in a with statement
     def loss_and_gradients(
         self, x: Float[np.ndarray, "batch n_in"], y: Array
     ) -> tuple[float, tuple[Array, ...]]:
@@ -143,11 +146,10 @@ class FusedMLP:
             x: one sample a row, in the dtype of the parameters, ``(batch, n_in)``.
             y: class indices, ``(batch,)``, or values, ``(batch, n_out)``.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            buffers = self._forward(x)
-            turn = _cross_entropy if self.net.output == "class" else _mean_squared_error
-            loss = turn(buffers.answers[-1], y, buffers.rows)
-            self._backward(x, buffers)
+        buffers = self._forward(x)
+        turn = _cross_entropy if self.net.output == "class" else _mean_squared_error
+        loss = turn(buffers.answers[-1], y, buffers.rows)
+        self._backward(x, buffers)
         return loss, self.gradients
 
     def loss(self, x: Float[np.ndarray, "batch n_in"], y: Array) -> float:
@@ -212,8 +214,11 @@ class FusedMLP:
         if batch not in self._buffers:
             if len(self._buffers) == _KEPT:
                 self._buffers.clear()
-            answers = [np.empty((batch, n), self._dtype) for n in self.net.sizes[1:]]
-            errors = [np.empty_like(h) for h in answers[:-1]]
+            *hidden, n_out = self.net.sizes[1:]
+            answers, errors = ([aligned((batch, n), self._dtype) for n in hidden] for _ in range(2))
+            # The loss looks for the largest of a few classes and adds them up, sample by sample: that takes a third of
+            # the time where the answers of all samples to one class lie side by side.
+            answers.append(aligned((n_out, batch), self._dtype).T)
             self._buffers[batch] = _Buffers(answers, errors, np.ones(batch, self._dtype), np.arange(batch))
         return self._buffers[batch]
 

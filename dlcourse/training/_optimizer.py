@@ -134,8 +134,12 @@ class Optimizer:
         Where the gradient stays 0 (a dead unit, a pixel without ink) a moment shrinks with each step, to the smallest
         number there is, and never reaches 0 by itself. One such number in a hundred makes Adam take twice as long.
         """
+        room = self._scratch[0]
         for array in self._moments.values():
-            array[np.abs(array) < 1000 * np.finfo(array.dtype).tiny] = 0
+            least = 1000 * np.finfo(array.dtype).tiny
+            for i in range(0, array.size, room.size):
+                block = array[i : i + room.size]
+                block[np.abs(block, out=room[: block.size]) < least] = 0
 
     def _update(self, blocks: Iterable[Block], rate: float) -> None:
         raise NotImplementedError(f"{type(self).__name__} must say how it updates a block")
@@ -169,6 +173,8 @@ class Optimizer:
                 moments = tuple(array[here] for array in self._moments.values())
                 blocks.append(Block(x[i : i + n], g[i : i + n], self._scratch[0, :n], moments))
             start += x.size
+        # The gradient of the first layer was written last, and its parameters are read first: both are then in the cache.
+        blocks.reverse()
         # Gradients that are written into the same arrays at each step need this only once.
         if _same_arrays(contiguous, gradients):
             self._known = (tuple(gradients), blocks)

@@ -299,6 +299,7 @@ class Adam(Optimizer):
         beta_1, beta_2 = self.betas
         weight = (1 - beta_1) / (1 - beta_1**self.steps)
         root = sqrt((1 - beta_2) / (1 - beta_2**self.steps))
+        eps, rate = self.eps / root, rate * weight / root
         for x, g, s, (sums, squares) in blocks:
             sums *= beta_1
             sums += g
@@ -306,9 +307,9 @@ class Adam(Optimizer):
             squares *= beta_2
             squares += s
             np.sqrt(squares, out=s)
-            s += self.eps / root
+            s += eps
             np.divide(sums, s, out=s)
-            s *= rate * weight / root
+            s *= rate
             x -= s
 
 
