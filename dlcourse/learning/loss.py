@@ -246,25 +246,23 @@ def _expect_labels(logits: Any, labels: Any) -> None:
             f"cross_entropy expects logits of shape (batch, classes), got {logits.shape}: "
             "put one sample into a row of its own with logits[None, :]"
         )
-    shape = labels.shape if isinstance(labels, np.ndarray) else np.shape(labels)
-    if shape != logits.shape[:1]:
-        one_hot = shape == logits.shape
+    kind = getattr(labels, "dtype", type(labels).__name__)
+    if np.shape(labels) != logits.shape[:1]:
+        one_hot = np.shape(labels) == logits.shape
         remedy = (
             "pass class indices, not one-hot rows: labels.argmax(axis=-1)"
             if one_hot
             else "one class a sample"
         )
         raise ValueError(
-            f"cross_entropy expects labels of shape (batch,) = {logits.shape[:1]}, got {shape}: {remedy}"
+            f"cross_entropy expects labels of shape (batch,) = {logits.shape[:1]}, got {np.shape(labels)}: {remedy}"
         )
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
-        kind = getattr(labels, "dtype", type(labels).__name__)
         raise TypeError(
             f"cross_entropy expects labels as an array of class indices, got {kind}: "
             "convert them with np.asarray(labels, dtype=int)"
         )
-    # Each batch comes by here, and labels.min() would first look for the ufunc in Python.
-    if np.minimum.reduce(labels) < 0 or np.maximum.reduce(labels) >= logits.shape[1]:
+    if labels.min() < 0 or labels.max() >= logits.shape[1]:
         raise ValueError(
             f"cross_entropy expects labels from 0 to {logits.shape[1] - 1}, one for each of the {logits.shape[1]} "
             f"columns of logits, got {labels.min()} to {labels.max()}: count the classes from 0"

@@ -6,7 +6,7 @@ Chapter: book/training/optimizers.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -76,7 +76,8 @@ class Optimizer:
     def rate(self) -> float:
         """The rate of the next step."""
         rate = self.schedule(self.steps)
-        expect_rate(f"step {self.steps} of {type(self).__name__}", rate)
+        if not 0 <= rate < inf:
+            expect_rate(f"step {self.steps} of {type(self).__name__}", rate)
         return rate
 
     def step(self, gradients: FloatArrays) -> None:
@@ -139,7 +140,7 @@ class Optimizer:
             least = 1000 * np.finfo(array.dtype).tiny
             for i in range(0, array.size, room.size):
                 block = array[i : i + room.size]
-                block[np.abs(block, out=room[: block.size]) < least] = 0
+                block *= np.abs(block, out=room[: block.size]) >= least
 
     def _update(self, blocks: Iterable[Block], rate: float) -> None:
         raise NotImplementedError(f"{type(self).__name__} must say how it updates a block")
@@ -158,7 +159,9 @@ class Optimizer:
 
     def _blocks(self, gradients: FloatArrays) -> list[Block]:
         """Pair parameters, gradients and moments, block by block."""
-        if self._known is not None and _same_arrays(self._known[0], gradients):
+        if self._known is not None and (
+            gradients is self._known[0] or _same_arrays(self._known[0], gradients)
+        ):
             return self._known[1]
         _expect_gradients(type(self).__name__, gradients, self.parameters)
         contiguous = [np.ascontiguousarray(g) for g in gradients]
@@ -173,8 +176,6 @@ class Optimizer:
                 moments = tuple(array[here] for array in self._moments.values())
                 blocks.append(Block(x[i : i + n], g[i : i + n], self._scratch[0, :n], moments))
             start += x.size
-        # The gradient of the first layer was written last, and its parameters are read first: both are then in the cache.
-        blocks.reverse()
         # Gradients that are written into the same arrays at each step need this only once.
         if _same_arrays(contiguous, gradients):
             self._known = (tuple(gradients), blocks)
