@@ -39,6 +39,7 @@ class TensorMLP(FusedMLP):
         self._leaves = [Tensor._around(p, g) for p, g in zip(self.parameters, self.gradients, strict=True)]
         self._known: tuple[_Buffers, list[Room]] | None = None
 
+    @np.errstate(over="ignore", invalid="ignore")
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, tuple[Array, ...]]:
         """Return the loss of a batch, and one gradient a parameter, in the order of ``parameters``.
 
@@ -56,9 +57,8 @@ class TensorMLP(FusedMLP):
             W, b = self._leaves[2 * number : 2 * number + 2]
             h = _layer(h, W, b, "linear" if last else self.net.activation, room)
         turn = _cross_entropy if self.net.output == "class" else _mean_squared_error
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss = _unary(h, turned_op(turn, h._data, y, buffers.rows))
-            loss.backward()
+        loss = _unary(h, turned_op(turn, h._data, y, buffers.rows))
+        loss.backward()
         return loss.item(), self.gradients
 
     def _rooms_in(self, buffers: _Buffers) -> list[Room]:

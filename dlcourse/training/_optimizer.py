@@ -6,7 +6,7 @@ Chapter: book/training/optimizers.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -76,7 +76,8 @@ class Optimizer:
     def rate(self) -> float:
         """The rate of the next step."""
         rate = self.schedule(self.steps)
-        expect_rate(f"step {self.steps} of {type(self).__name__}", rate)
+        if not 0 <= rate < inf:
+            expect_rate(f"step {self.steps} of {type(self).__name__}", rate)
         return rate
 
     def step(self, gradients: FloatArrays) -> None:
@@ -134,8 +135,12 @@ class Optimizer:
         Where the gradient stays 0 (a dead unit, a pixel without ink) a moment shrinks with each step, to the smallest
         number there is, and never reaches 0 by itself. One such number in a hundred makes Adam take twice as long.
         """
+        room = self._scratch[0]
         for array in self._moments.values():
-            array[np.abs(array) < 1000 * np.finfo(array.dtype).tiny] = 0
+            least = 1000 * np.finfo(array.dtype).tiny
+            for i in range(0, array.size, room.size):
+                block = array[i : i + room.size]
+                block *= np.abs(block, out=room[: block.size]) >= least
 
     def _update(self, blocks: Iterable[Block], rate: float) -> None:
         raise NotImplementedError(f"{type(self).__name__} must say how it updates a block")
@@ -154,7 +159,9 @@ class Optimizer:
 
     def _blocks(self, gradients: FloatArrays) -> list[Block]:
         """Pair parameters, gradients and moments, block by block."""
-        if self._known is not None and _same_arrays(self._known[0], gradients):
+        if self._known is not None and (
+            gradients is self._known[0] or _same_arrays(self._known[0], gradients)
+        ):
             return self._known[1]
         _expect_gradients(type(self).__name__, gradients, self.parameters)
         contiguous = [np.ascontiguousarray(g) for g in gradients]

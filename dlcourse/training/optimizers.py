@@ -299,6 +299,9 @@ class Adam(Optimizer):
         beta_1, beta_2 = self.betas
         weight = (1 - beta_1) / (1 - beta_1**self.steps)
         root = sqrt((1 - beta_2) / (1 - beta_2**self.steps))
+        # Numbers of Python would be converted to the dtype of the arrays anew in each line.
+        number = self.parameters[0].dtype.type
+        beta_1, beta_2, eps, rate = map(number, (beta_1, beta_2, self.eps / root, rate * weight / root))
         for x, g, s, (sums, squares) in blocks:
             sums *= beta_1
             sums += g
@@ -306,9 +309,9 @@ class Adam(Optimizer):
             squares *= beta_2
             squares += s
             np.sqrt(squares, out=s)
-            s += self.eps / root
+            s += eps
             np.divide(sums, s, out=s)
-            s *= rate * weight / root
+            s *= rate
             x -= s
 
 
