@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dlcourse.publishing.vendor import FILES, HERE, MANIFEST, Component, sha256_by_file
+from dlcourse.publishing.vendor import FILES, HERE, MANIFEST, Component, npm, sha256_by_file
 
 SOURCE = HERE / "source"
 # Fonts that no page uses: Fraktur, and the slanted and bold sans serif.
@@ -29,10 +29,8 @@ def main() -> int:
         work = Path(folder)
         for source in SOURCE.iterdir():
             shutil.copy(source, work)
-        install = ["npm", "ci" if (SOURCE / "package-lock.json").exists() else "install"]
-        flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved"]
         try:
-            subprocess.run([*install, *flags], cwd=work, check=True)
+            npm.install(work)
             shutil.rmtree(FILES, ignore_errors=True)
             components = {"mathjax": vendor_mathjax(work), "widgets": vendor_widgets(work)}
         except subprocess.CalledProcessError as error:
@@ -83,50 +81,22 @@ def vendor_widgets(work: Path) -> Component:
         check=True,
     )
     inputs = json.loads((work / "meta.json").read_text(encoding="utf-8"))["inputs"]
-    packages = sorted({package_of(work / name) for name in inputs if name.startswith("node_modules")})
-    licences = [licence_of(package) for package in packages]
-    # Jupyter's packages name this licence without bringing its text.
-    licences.append((SOURCE / "BSD-3-Clause.txt").read_text(encoding="utf-8").rstrip())
-    (target / "LICENSES.txt").write_text("\n\n".join(licences) + "\n", encoding="utf-8")
+    packages = sorted({npm.package_of(work / name) for name in inputs if name.startswith("node_modules")})
+    (target / "LICENSES.txt").write_text(npm.licences(packages), encoding="utf-8")
     return component("widgets", "widgets/LICENSES.txt", packages)
 
 
 def component(name: str, licence_file: str, packages: list[Path]) -> Component:
     """Describe what was put into ``files/<name>``."""
-    about = [json.loads((p / "package.json").read_text(encoding="utf-8")) for p in packages]
+    about = list(map(npm.about, packages))
     versions = ", ".join(f"{each['name']} {each['version']}" for each in about)
     return Component(
-        version=about[0]["version"] if len(about) == 1 else versions,
-        licence=" AND ".join(sorted({licence_name(each) for each in about})),
+        version=str(about[0]["version"]) if len(about) == 1 else versions,
+        licence=" AND ".join(sorted({npm.licence_name(each) for each in about})),
         licence_file=licence_file,
         source=f"npm {versions}" if len(about) == 1 else "npm, bundled by esbuild",
         files=sha256_by_file(FILES / name),
     )
-
-
-def package_of(path: Path) -> Path:
-    """Find the package folder that a bundled file belongs to."""
-    return next(
-        folder
-        for folder in path.parents
-        if folder.parent.name == "node_modules" or folder.parent.name.startswith("@")
-        if not folder.name.startswith("@")
-    )
-
-
-def licence_name(about: dict[str, object]) -> str:
-    """Read a package's licence from its ``package.json``, in either of the two forms in use."""
-    licence = about.get("license")
-    return str(licence["type"] if isinstance(licence, dict) else licence)
-
-
-def licence_of(package: Path) -> str:
-    """Write a package's name, version and the text of its licence."""
-    about = json.loads((package / "package.json").read_text(encoding="utf-8"))
-    head = f"{about['name']} {about['version']} ({licence_name(about)})"
-    texts = sorted(p for p in package.iterdir() if p.name.lower().startswith("licen"))
-    body = texts[0].read_text(encoding="utf-8").strip() if texts else ""
-    return f"{head}\n{'-' * len(head)}\n{body}".rstrip()
 
 
 if __name__ == "__main__":

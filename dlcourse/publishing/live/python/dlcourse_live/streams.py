@@ -1,0 +1,1 @@
+"""Standard output and error: sent to the page as they come, and cut off where they flood it."""

@@ -1,0 +1,2 @@
+// The worker: downloads Python, runs it, and passes messages.
+export {};
