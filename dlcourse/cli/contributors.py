@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dlcourse.cli.common import bar, out, repository, short
+from dlcourse.cli.common import bar, err, out, repository, short
 
 PANEL = "For contributors"
 commands = typer.Typer()
@@ -30,6 +31,7 @@ def build(
     """
     from dlcourse.publishing.build import build as build_book
 
+    _hand_over_exercises(repository())
     with bar("Building the book", "steps") as step:
         built = build_book(repository(), fresh=fresh, on_progress=step)
     out.print(
@@ -37,3 +39,25 @@ def build(
         f"{built.reused} did not change."
     )
     out.print(f"Read it: [cyan]{short(built.index)}[/cyan], or run [cyan]dlcourse serve[/cyan].")
+
+
+def _hand_over_exercises(root: Path) -> None:
+    """Give the book the notebooks that learners get; without the grader there are none, and no such pages."""
+    from dlcourse.publishing.live.exercise_pages.notebooks import keep
+
+    released: dict[str, str] = {}
+    try:
+        from dlcourse.grading.course import Course
+        from dlcourse.grading.release import handed_out
+
+        course = Course(root)
+        for part, chapters in course.parts.items():
+            for chapter in chapters:
+                released[f"{part}/{chapter}"] = handed_out(part, chapter, course.exercise(part, chapter))
+    except ModuleNotFoundError as error:
+        released.clear()
+        err.print(
+            f"The exercises are no pages of this book, for {error.name} is not installed. To have them: "
+            "[cyan]pip install -e '.\\[book,grading]'[/cyan], then build again."
+        )
+    keep(root, released)

@@ -47,6 +47,29 @@ def release(api: Any, folder: Path, part: str, exercises: Exercises) -> list[Pat
     return paths
 
 
+def handed_out(part: str, chapter: str, exercise: notebooks.Notebook) -> str:
+    """Return the file that `release` makes of an exercise, without a class.
+
+    Args:
+        part: The part.
+        chapter: The exercise's name in it.
+        exercise: The exercise, with its solutions and hidden checks.
+
+    Returns:
+        The text of the notebook.
+
+    Raises:
+        GradingError: It would show a solution or a hidden check.
+    """
+    import nbformat
+    from nbgrader.preprocessors import ComputeChecksums
+
+    notebook, _ = ComputeChecksums().preprocess(notebooks.released(exercise), {})
+    notebooks.assert_clean(exercise, notebook, name=f"{part}/{chapter}")
+    notebook.metadata["dlcourse"] = _made_from(part, chapter, exercise)
+    return str(nbformat.writes(notebook)) + "\n"
+
+
 def released(folder: Path, part: str, exercises: Exercises) -> list[Path]:
     """Return where the released notebooks of a part are."""
     return [folder / "release" / part / f"{chapter}.ipynb" for chapter in exercises]
@@ -86,11 +109,12 @@ def _write_sources(folder: Path, part: str, exercises: Exercises) -> None:
         if path.stem not in exercises:
             path.unlink()
     for chapter, notebook in exercises.items():
-        notebook.metadata["dlcourse"] = {
-            "source": f"exercises/{part}/{chapter}.md",
-            "sha256": _digest(notebook),
-        }
+        notebook.metadata["dlcourse"] = _made_from(part, chapter, notebook)
         nbformat.write(notebook, source / f"{chapter}.ipynb")
+
+
+def _made_from(part: str, chapter: str, notebook: notebooks.Notebook) -> dict[str, str]:
+    return {"source": f"exercises/{part}/{chapter}.md", "sha256": _digest(notebook)}
 
 
 def _mark(notebook: notebooks.Notebook) -> str:

@@ -34,6 +34,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # Before 501, where the theme makes its download button of what it finds in the context.
     app.connect("html-page-context", add_to_page, priority=400)
     app.connect("build-finished", add_notebooks)
+    app.setup_extension("dlcourse.publishing.live.exercise_pages.documents")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -75,7 +76,7 @@ def add_notebooks(app: Sphinx, exception: Exception | None) -> None:
         return
     store = get_cache(app.env.mystnb_config.execution_cache_path)
     for page in app.env.found_docs:
-        if not (source := as_notebook(app, page)).is_file():
+        if not (source := as_notebook(app, page)).is_file() or page.startswith("exercises/"):
             continue
         _, notebook = store.merge_match_into_notebook(nbformat.read(source, as_version=4))
         notebook.metadata.pop("source_map", None)
