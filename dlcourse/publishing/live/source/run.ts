@@ -1,9 +1,42 @@
 // Entry of run.js: makes a page run.
+import { makeExercise } from './exercise';
 import { Kernel } from './kernel';
 import { LivePage } from './page';
 import type { Page } from './protocol';
+import { LiveWidgets } from './widgets';
 
-/** @param root absolute address of the site */
-export async function run(page: Page, root: string): Promise<LivePage> {
-  return new LivePage(page, new Kernel(new URL('_static/live/', root).href));
+const WIDGET = 'application/vnd.jupyter.widget-view+json';
+const IMPORT = /^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+([^\n#]+)|import[ \t]+([^\n#]+))/gm;
+
+/**
+ * @param page what the site tells of the page
+ * @param root absolute address of the site
+ * @param element the place at the top of the page
+ */
+export async function run(page: Page, root: string, element: HTMLElement): Promise<LivePage> {
+  const kernel = new Kernel(new URL('_static/live/', root).href, imports(page));
+  const live = new LivePage(page, kernel, root, element);
+  const widgets = new LiveWidgets(kernel);
+  live.renderers[WIDGET] = async (value, host) => {
+    const model = (value as { model_id?: unknown }).model_id;
+    if (typeof model !== 'string') return false;
+    await widgets.render(model, host);
+    return true;
+  };
+  if (page.exercise !== undefined) makeExercise(live);
+  void live.start();
+  return live;
+}
+
+/** Names the modules that the page's cells import: "matplotlib.pyplot", and of `from a import b` both "a" and "a.b". */
+function imports(page: Page): string[] {
+  const names = new Set<string>();
+  for (const { source } of page.cells) {
+    for (const [, from, parts, plain] of source.matchAll(IMPORT)) {
+      const words = (parts ?? plain ?? '').split(/[\s,()]+/).filter((word) => /^[\w.]+$/.test(word) && word !== 'as');
+      if (from !== undefined) names.add(from);
+      for (const word of words) names.add(from === undefined ? word : `${from}.${word}`);
+    }
+  }
+  return [...names];
 }
