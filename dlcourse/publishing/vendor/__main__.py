@@ -18,6 +18,13 @@ from dlcourse.publishing.vendor import FILES, HERE, MANIFEST, Component, npm, sh
 SOURCE = HERE / "source"
 # Fonts that no page uses: Fraktur, and the slanted and bold sans serif.
 UNUSED_FONTS = ("Fraktur-Bold", "Fraktur-Regular", "SansSerif-Bold", "SansSerif-Italic")
+# What ipywidgets hardly use of these is written in a few lines; together they would be two thirds of the bundle.
+IN_PLACE_OF = {
+    "@lumino/widgets": "lumino.js",
+    "jquery": "jquery.js",
+    "lodash/isEqual": "isequal.js",
+    "sanitize-html": "sanitize.js",
+}
 
 
 def main() -> int:
@@ -67,6 +74,7 @@ def vendor_widgets(work: Path) -> Component:
             "widgets.js",
             f"--outfile={target / 'widgets.js'}",
             "--inject:typeset.js",
+            *(f"--alias:{name}=./{file}" for name, file in IN_PLACE_OF.items()),
             "--define:MathJax.Hub.Queue=typesetWithMathJax",
             "--bundle",
             "--minify",

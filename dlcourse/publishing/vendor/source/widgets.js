@@ -1,17 +1,19 @@
-// Shows the ipywidgets saved in a page, without a kernel: sliders move, and what is linked in the
-// browser (jslink, jsdlink) follows. A small stand-in for @jupyter-widgets/html-manager, whose
-// output area would bring JupyterLab's and triple the size.
+// Shows ipywidgets without JupyterLab's output area, which would triple the size: those saved in a page, without
+// Python (sliders move, and what is linked in the browser follows), and for pages that run the same classes, which
+// they find in `window.dlcourseWidgets`.
 import * as base from '@jupyter-widgets/base';
 import { ManagerBase } from '@jupyter-widgets/base-manager';
 import * as controls from '@jupyter-widgets/controls';
 import * as output from '@jupyter-widgets/output';
 import { Widget } from '@lumino/widgets';
-import '@lumino/widgets/style/index.css';
+import './node_modules/@lumino/widgets/style/index.css';
 import '@jupyter-widgets/controls/css/labvariables.css';
 import '@jupyter-widgets/controls/css/widgets-base.css';
 
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
+// What cannot be moved, or moves other things in the browser alone.
+const WITHOUT_PYTHON = /^(Accordion|.*Box|.*Bars?|HTML(Math)?|Image|Label|.*Link|Output|.*Progress|Stack|Tab|Valid)$/;
 
 class OutputView extends output.OutputView {
   render() {
@@ -22,7 +24,7 @@ class OutputView extends output.OutputView {
   }
 
   showOutputs() {
-    this.el.replaceChildren(...(this.model.get('outputs') ?? []).map(outputElement));
+    this.model.widget_manager.showOutputs(this.el, this.model.get('outputs') ?? []);
   }
 }
 
@@ -46,13 +48,37 @@ function outputElement({ data = {}, text = '', traceback = [] }) {
   return element;
 }
 
+class HTMLView extends controls.HTMLView {
+  update() {
+    this.model.widget_manager.showMarkup(this.content, this.model.get('value'));
+    return controls.StringView.prototype.update.call(this);
+  }
+}
+
+class HTMLMathView extends controls.HTMLMathView {
+  update() {
+    this.model.widget_manager.showMarkup(this.content, this.model.get('value'));
+    this.typeset(this.content);
+    return controls.StringView.prototype.update.call(this);
+  }
+}
+
+// Jupyter's own makes markup of the error's text.
+base.ErrorWidgetView.prototype.render = function () {
+  const { msg, stack } = this.generateErrorMessage();
+  const words = document.createElement('pre');
+  words.textContent = `${msg}\n${stack}`;
+  this.el.replaceChildren(words);
+};
+
 const MODULES = {
   '@jupyter-widgets/base': base,
-  '@jupyter-widgets/controls': controls,
+  '@jupyter-widgets/controls': { ...controls, HTMLView, HTMLMathView },
   '@jupyter-widgets/output': { ...output, OutputView },
 };
 
-class PageManager extends ManagerBase {
+// What the page's own build has saved is as trusted as the page; a page that runs overrides the last three.
+class Manager extends ManagerBase {
   async loadClass(className, moduleName, moduleVersion) {
     const found = MODULES[moduleName]?.[className];
     if (found === undefined) {
@@ -69,38 +95,72 @@ class PageManager extends ManagerBase {
     const nothing = () => {};
     return { on_close: nothing, on_msg: nothing, send: nothing, close: nothing };
   }
-}
 
-// noUiSlider leaves its handles without a name for screen readers.
-function nameHandles(root) {
-  for (const handle of root.querySelectorAll('.noUi-handle')) {
-    const label = handle.closest('.jupyter-widgets')?.querySelector('.widget-label');
-    handle.setAttribute('aria-label', label?.textContent || 'value');
+  inline_sanitize(markup) {
+    return markup;
+  }
+
+  showMarkup(element, markup) {
+    element.innerHTML = markup;
+  }
+
+  showOutputs(element, outputs) {
+    element.replaceChildren(...outputs.map(outputElement));
   }
 }
 
-async function show(page = document) {
+// noUiSlider leaves its handles without a name for screen readers, and gives them numbers where labels are meant.
+function nameHandles(root) {
+  for (const handle of root.querySelectorAll('.noUi-handle')) {
+    const widget = handle.closest('.jupyter-widgets');
+    if (!handle.hasAttribute('aria-label')) {
+      handle.setAttribute('aria-label', widget?.querySelector('.widget-label')?.textContent || 'value');
+    }
+    const readout = widget?.querySelector('.widget-readout');
+    if (readout) handle.setAttribute('aria-valuetext', readout.textContent);
+  }
+}
+
+// Puts a view in its place, which must be in the page.
+function attach(view, host) {
+  host.classList.add('widget-subarea', 'mathjax_process');
+  nameHandles(host);
+  // What is in a box appears a little later than the box.
+  new MutationObserver(() => nameHandles(host)).observe(host, { childList: true, subtree: true });
+  Widget.attach(view.luminoWidget, host);
+}
+
+// Tells whether something in a saved widget can be moved and only Python knew what follows.
+function lacksPython(model, linked) {
+  const children = model.get('children') ?? [];
+  const name = model.get('_model_name').replace(/Model$/, '');
+  return (!WITHOUT_PYTHON.test(name) && !linked.has(model)) || children.some((each) => lacksPython(each, linked));
+}
+
+async function showSaved(page = document) {
   for (const saved of page.querySelectorAll(STATE)) {
-    const manager = new PageManager();
+    const manager = new Manager();
     const models = await manager.set_state(JSON.parse(saved.textContent));
+    const links = models.filter((each) => /^(Directional)?LinkModel$/.test(each.get('_model_name')));
+    const linked = new Set(links.flatMap((each) => [each.get('source')[0], each.get('target')[0]]));
     for (const place of page.querySelectorAll(VIEW)) {
       const { model_id: id } = JSON.parse(place.textContent);
       const model = models.find((each) => each.model_id === id);
       if (model === undefined) continue;
       const view = await manager.create_view(model);
       const host = document.createElement('div');
-      host.className = 'widget-subarea mathjax_process';
+      if (lacksPython(model, linked)) host.dataset.saved = '';
       place.replaceWith(host);
-      // What is in a box appears a little later than the box.
-      new MutationObserver(() => nameHandles(host)).observe(host, { childList: true, subtree: true });
-      Widget.attach(view.luminoWidget ?? view.pWidget, host);
+      attach(view, host);
     }
   }
   document.documentElement.dataset.widgets = 'shown';
+  document.dispatchEvent(new Event('widgetsshown'));
 }
 
+window.dlcourseWidgets = { Manager, attach };
 if (document.readyState === 'loading') {
-  document.addEventListener('DOMContentLoaded', () => show());
+  document.addEventListener('DOMContentLoaded', () => showSaved());
 } else {
-  show();
+  showSaved();
 }

@@ -1,0 +1,2 @@
+// In the place of lodash/isEqual: Backbone brings one as good.
+export { isEqual as default } from 'underscore';
