@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from dlcourse.grading.sandbox import cgroup
-from dlcourse.grading.sandbox.gpu import CLOSED, Opening, opening
 from dlcourse.grading.sandbox.limits import LIMITS, Limits
 from dlcourse.grading.sandbox.process import Process
 
@@ -95,11 +94,6 @@ class Local(Backend):
     def words(self) -> str:
         """What the reports say."""
         return cgroup.said(self.name, self.own_user)
-
-    @property
-    def opening(self) -> Opening:
-        """What is let in for a GPU."""
-        return opening() if self.gpu else CLOSED
 
     def with_gpu(self) -> Backend | None:
         """Return the same with this machine's GPUs let in; see `Backend`."""

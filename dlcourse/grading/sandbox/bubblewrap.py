@@ -10,7 +10,7 @@ from pathlib import Path
 from dlcourse.grading.sandbox import enter, users
 from dlcourse.grading.sandbox.backend import Launch, Local
 from dlcourse.grading.sandbox.confine import HOME, SCRATCH, SHARED
-from dlcourse.grading.sandbox.gpu import CLOSED, Opening
+from dlcourse.grading.sandbox.gpu import CLOSED, Opening, opening
 from dlcourse.grading.sandbox.view import View, variables, view
 
 
@@ -28,7 +28,7 @@ class Bubblewrap(Local):
     def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
         """Say how to start it; see `Backend`."""
         # A process inside can read bubblewrap's own environment.
-        let_in = self.opening
+        let_in = opening(self.gpu)
         return Launch(self.command(argv, view(modules, hidden, let_in.facts), let_in), variables={})
 
     def command(self, argv: Sequence[str], seen: View, let_in: Opening = CLOSED) -> list[str]:

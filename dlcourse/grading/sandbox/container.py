@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dlcourse.grading.sandbox.backend import Backend, Launch
 from dlcourse.grading.sandbox.confine import HOME, SHARED
-from dlcourse.grading.sandbox.gpu import CLOSED, opening
+from dlcourse.grading.sandbox.gpu import opening
 from dlcourse.grading.sandbox.limits import LIMITS, Limits
 from dlcourse.grading.sandbox.process import clear
 from dlcourse.grading.sandbox.stage import stage
@@ -82,7 +82,7 @@ class Container(Backend):
             name: What to call the container.
             package: The folder of what is seen of the package.
         """
-        most, let_in = self.limits, opening() if self.gpu else CLOSED
+        most, let_in = self.limits, opening(self.gpu)
         inside = variables(
             PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             PYTHONPATH=_PACKAGE,

@@ -47,8 +47,10 @@ CLOSED = Opening()
 """No GPU is let in."""
 
 
-def opening() -> Opening:
-    """Return what lets this machine's GPUs in."""
+def opening(wanted: bool = True) -> Opening:
+    """Return what lets this machine's GPUs in, or no GPU where none is wanted."""
+    if not wanted:
+        return CLOSED
     own = [path.resolve() for path in _SYSTEM.glob("bus/pci/drivers/nvidia/*:*")]
     facts = [path for name in _READ if (path := _SYSTEM / name).exists()]
     variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

@@ -11,6 +11,7 @@ from pathlib import Path
 from dlcourse.grading.sandbox import namespaces, users
 from dlcourse.grading.sandbox.backend import Launch, Local
 from dlcourse.grading.sandbox.confine import SHARED
+from dlcourse.grading.sandbox.gpu import opening
 from dlcourse.grading.sandbox.namespaces import Plan
 from dlcourse.grading.sandbox.view import variables, view
 
@@ -22,7 +23,7 @@ class Namespaces(Local):
 
     def launch(self, argv: Sequence[str], modules: Sequence[str], hidden: Sequence[Path]) -> Launch:
         """Say how to start it; see `Backend`."""
-        let_in = self.opening
+        let_in = opening(self.gpu)
         seen = view(modules, hidden, let_in.facts)
         places: list[tuple[str, str]] = []
         for place in seen.places:

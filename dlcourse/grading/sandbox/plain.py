@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dlcourse.grading.sandbox.backend import Backend, Launch
 from dlcourse.grading.sandbox.confine import SHARED
-from dlcourse.grading.sandbox.gpu import CLOSED, opening
+from dlcourse.grading.sandbox.gpu import opening
 from dlcourse.grading.sandbox.process import Process, clear
 from dlcourse.grading.sandbox.stage import stage
 from dlcourse.grading.sandbox.view import variables
@@ -44,7 +44,7 @@ class Plain(Backend):
         stage(modules, package)
         for path in (home, temporary):
             path.mkdir()
-        let_in = opening() if self.gpu else CLOSED
+        let_in = opening(self.gpu)
         inside = variables(
             **let_in.variables,
             HOME=str(home),
