@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from types import CodeType
 from typing import Any, NoReturn
 
-from . import channel, comms, display, errors, overflow, packages, streams
+from . import channel, comms, display, errors, overflow, packages, stepper, streams
 from .channel import Message, Send, current, send
 
 __all__ = ["Send", "captured", "current", "handle", "run_cell", "send", "start"]
@@ -42,6 +42,7 @@ def start(to_page: Send, unpack: packages.Unpack | None = None) -> None:
     if unpack is not None:
         packages.install(unpack)
     comms.install()
+    stepper.install()
     overflow.install()
     builtins.input = _refuse
     # The names of the reader, as in a notebook: `if __name__ == "__main__"` holds.

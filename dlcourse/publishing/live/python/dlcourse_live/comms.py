@@ -5,32 +5,31 @@ from __future__ import annotations
 import math
 import numbers
 import re
-import sys
 import time
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import ModuleType, TracebackType
 from typing import Any
 
-from dlcourse_live import boot, display
-from dlcourse_live.imports import after_import
+from . import channel, display, streams
+from .imports import after_import
 
-OUTPUTS = ("stream", "display", "clear", "error")
 SYNC_SECONDS = 0.1
-# What a line showed before a carriage return, other than that of a line's end, is overwritten.
+"""How often an Output area sends what it holds while it is being filled: each time it sends all of it."""
+
+# What a line showed before a carriage return is overwritten by what follows.
 _OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\n\r])")
 
 _answered: object = None
-"""The number of the page's message that is being handled: its echoes carry it."""
+"""The number of the page's message that is being handled: what is sent meanwhile answers it."""
 
 
 def install() -> None:
-    """Make `comm.create_comm` use these; called by `boot.start`, before ipywidgets is imported."""
+    """Make ``comm.create_comm`` use these; called by ``boot.start``, before ipywidgets is imported."""
     after_import("comm", _connect)
     after_import("ipywidgets.widgets.widget_output", _capture)
-    after_import("ipywidgets.widgets.interaction", _show_figures)
 
 
-def handle(message: dict[str, Any]) -> None:
+def handle(message: channel.Message) -> None:
     """Take a message of the page: see CommMessage in source/protocol.ts; buffers are memoryviews."""
     global _answered
     import comm
@@ -47,9 +46,6 @@ def handle(message: dict[str, Any]) -> None:
             manager.comm_close(None, "", whole)
         elif found := manager.comms.get(message["comm_id"]):
             found.handle_msg(whole)
-        display.flush_figures()
-    except Exception:
-        display.show_error()
     finally:
         _answered = None
 
@@ -91,22 +87,17 @@ def _connect(comm: ModuleType) -> None:
                 "data": plain(data or {}),
                 "metadata": {**(metadata or {}), "answers": _answered},
                 "buffers": [memoryview(each).cast("B") for each in buffers or []],
-                "parent": boot.current(),
+                "parent": channel.current(),
             }
             if "target_name" in keys:
                 message["target"] = keys["target_name"]
-            boot.send(message)
+            channel.send(message)
 
         def handle_msg(self, msg: dict[str, Any]) -> None:
             if self._msg_callback:
                 self._msg_callback(msg)
 
     comm.create_comm = PageComm  # type: ignore[attr-defined]
-
-
-def _show_figures(interaction: ModuleType) -> None:
-    """Let `interact` show the figures that a function leaves open, where it knows the kernel's own way only."""
-    interaction.show_inline_matplotlib_plots = display.flush_figures  # type: ignore[attr-defined]
 
 
 class _Record:
@@ -118,7 +109,7 @@ class _Record:
         self.clear_first = False
         self.sent = 0.0
 
-    def take(self, message: dict[str, Any]) -> None:
+    def take(self, message: channel.Message) -> None:
         if message["type"] == "clear" and message["wait"]:
             self.clear_first = True
             return
@@ -160,68 +151,57 @@ def _add(outputs: list[dict[str, Any]], message: dict[str, Any]) -> None:
         outputs.append(shown)
 
 
-def _replace(area: Any, message: dict[str, Any]) -> bool:
-    """Replace what an area displays under the message's `display_id`, and tell whether there was any."""
+def _replace(area: Any, message: channel.Message) -> None:
+    """Replace what an area displays under the message's ``display_id``."""
     outputs = [dict(each) for each in area.outputs]
-    same = [
-        each for each in outputs if each.get("transient", {}).get("display_id") == message["display_id"]
-    ]
+    same = [each for each in outputs if each.get("transient", {}).get("display_id") == message["display_id"]]
     for output in same:
         output.update(data=message["data"], metadata=message["metadata"])
     if same:
         area.outputs = tuple(outputs)
-    return bool(same)
 
 
 def _capture(widget_output: ModuleType) -> None:
     """Let Output areas take what is printed and shown inside them, before it leaves for the page."""
+    from ipywidgets.widgets.widget import _instances as instances
+
     Output = widget_output.Output
-    records: list[_Record] = []
+    opened: list[tuple[_Record, AbstractContextManager[None]]] = []
 
     def enter(area: Any) -> Any:
-        _flush()
-        records.append(area.__dict__.setdefault("_record", _Record(area)))
+        streams.flush()
+        record = area.__dict__.setdefault("_record", _Record(area))
+        diverted = channel.diverted(lambda message: take(record, message))
+        diverted.__enter__()
+        opened.append((record, diverted))
         return area
 
     def leave(
         area: Any, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        if isinstance(error, Exception):
-            display.show_error(error)
-        _flush()
-        records.pop().send()
-        return True if isinstance(error, Exception) else None
+    ) -> bool:
+        shown = isinstance(error, Exception)
+        if shown:
+            display.shell.showtraceback((kind, error, trace))
+        streams.flush()
+        record, diverted = opened.pop()
+        diverted.__exit__(None, None, None)
+        record.send()
+        return shown
 
-    def append_display_data(area: Any, shown: Any) -> None:
-        data, metadata = display.mime_bundle(shown)
-        area.outputs += ({"output_type": "display_data", "data": data, "metadata": metadata},)
+    def take(record: _Record, message: channel.Message) -> None:
+        if message.get("update"):
+            channel.send(message)
+        else:
+            record.take(message)
 
-    def divert(message: dict[str, Any]) -> bool:
-        if message["type"] not in OUTPUTS:
-            return False
-        if message["type"] == "display" and message.get("update"):
-            for record in records:
+    def send(message: channel.Message) -> None:
+        if message.get("update"):
+            for record, _ in opened:
                 record.send()
-            areas = [each for each in instances.values() if isinstance(each, Output)]
-            return any([_replace(area, message) for area in areas])
-        if not records:
-            return False
-        records[-1].take(message)
-        return True
-
-    from ipywidgets.widgets.widget import _instances as instances
+            for area in [each for each in instances.values() if isinstance(each, Output)]:
+                _replace(area, message)
+        to_page(message)
 
     Output.__enter__, Output.__exit__ = enter, leave
-    Output.append_display_data = append_display_data
-    _divert(divert)
-
-
-def _divert(takes: Callable[[dict[str, Any]], bool]) -> None:
-    """Offer every message to `takes` before it is sent."""
-    to_page = boot._send
-    boot._send = lambda message: None if takes(message) else to_page(message)
-
-
-def _flush() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    to_page = channel._ways[0]
+    channel.connect(send)

@@ -13,7 +13,7 @@ Change = Callable[[ModuleType], None]
 
 
 def after_import(name: str, change: Change) -> None:
-    """Call `change` with a module as soon as its own code has run, now if it has already.
+    """Call ``change`` with a module as soon as its own code has run, now if it has already.
 
     Args:
         name: the module's full name.

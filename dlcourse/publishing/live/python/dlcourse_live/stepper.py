@@ -1,6 +1,6 @@
 """The book's stepper where there is Python behind the page: each figure is drawn when it is asked for.
 
-`dlcourse.figures.stepper` draws all figures beforehand, for a page without Python. Here the slider calls `draw`,
+``dlcourse.figures.stepper`` draws all figures beforehand, for a page without Python. Here the slider calls ``draw``,
 so a cell is done after one figure, and the figures follow what the reader has changed since.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from dlcourse_live.imports import after_import
+from .imports import after_import
 
 
 def install() -> None:
@@ -19,7 +19,7 @@ def install() -> None:
 
 
 def _replace(module: ModuleType) -> None:
-    """Give the module a `stepper` with the same face."""
+    """Give the module a ``stepper`` with the same face."""
     saved = module.stepper
 
     def stepper(
