@@ -18,8 +18,8 @@ def described(exercise: Exercise) -> list[dict[str, Any]]:
         exercise: the exercise.
 
     Returns:
-        For each its ``grade_id``, ``role`` and ``source``; for a check also ``task``, ``points``, and ``prepare``: what
-        it uses of the earlier checks, without their runs of the reader's code.
+        For each its ``grade_id``, ``role`` and ``source``, and whether it is ``shown`` as a cell to edit; for a check also
+        ``task``, ``points``, and ``prepare``: what it uses of the earlier checks, without their runs of the reader's code.
     """
     result: list[dict[str, Any]] = []
     earlier: list[ast.stmt] = []
@@ -29,6 +29,7 @@ def described(exercise: Exercise) -> list[dict[str, Any]]:
         if role in ("text", "hidden"):
             continue
         about: dict[str, Any] = {"grade_id": grade_id(cell), "role": role, "source": cell.source}
+        about["shown"] = role == "answer"
         if role == "code" and not any(before["role"] == "answer" for before in result):
             about["role"] = "setup"
         if role == "check":

@@ -23,9 +23,12 @@ from dlcourse.publishing.live.exercise_pages import text
 from dlcourse.publishing.live.exercise_pages.cells import described
 from dlcourse.publishing.live.exercise_pages.notebooks import Exercise, find, folder
 
+NAMES = ("grade_id", "role", "task")
+"""What a cell of the page says of itself."""
+
 
 class Marked(nodes.Element):
-    """A ``div`` around a cell that says what the cell is for."""
+    """A cell that says what it is for."""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -36,6 +39,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", write_page)
     app.connect("doctree-read", mark_cells)
     app.connect("doctree-resolved", link_from_chapter)
+    # Before 501, where the theme makes its download button of what it finds in the context.
+    app.connect("html-page-context", name_source, priority=450)
     app.connect("build-finished", add_files)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -120,23 +125,28 @@ def mark_cells(app: Sphinx, doctree: nodes.document) -> None:
     if not (exercise := of_page(app, app.env.docname)):
         return
     found = [node for node in doctree.findall(nodes.container) if node.get("nb_element") == "cell_code"]
-    for node, about in zip(found, described(exercise), strict=True):
-        marked = Marked("", grade_id=about["grade_id"], role=about["role"], task=about.get("task", ""))
+    for n, (node, about) in enumerate(zip(found, described(exercise), strict=True)):
+        marked = Marked("", *node.children, cell=n, about=about)
         node.replace_self(marked)
-        marked += node
 
 
 def open_marked(self: HTML5Translator, node: Marked) -> None:
     """Open the ``div``."""
-    attributes = {"data-grade-id": node["grade_id"], "data-role": node["role"]}
-    if node["task"]:
-        attributes["data-task"] = node["task"]
-    self.body.append(self.starttag(node, "div", CLASS="dl-exercise-cell", **attributes))
+    attributes = {"data-cell": str(node["cell"])}
+    attributes |= {f"data-{key.replace('_', '-')}": node["about"].get(key, "") for key in NAMES}
+    self.body.append(self.starttag(node, "div", **{key: value for key, value in attributes.items() if value}))
 
 
 def close_marked(self: HTML5Translator, node: Marked) -> None:
     """Close the ``div``."""
     self.body.append("</div>\n")
+
+
+def name_source(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Offer the released notebook as the source of its page; Sphinx takes the name from where the file lies."""
+    if pagename in documents(app):
+        context["page_source_suffix"] = source(app, pagename).suffix
+        context["sourcename"] = f"{pagename}{context['page_source_suffix']}"
 
 
 def link_from_chapter(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -152,9 +162,14 @@ def link_from_chapter(app: Sphinx, doctree: nodes.document, docname: str) -> Non
         words = "Download the notebook"
     else:
         uri = app.builder.get_relative_uri(docname, exercise.page)
-        words = "Solve the exercise on its page"
-    link = nodes.reference("", words, internal=True, refuri=uri, classes=["dl-to-exercise"])
-    boxes[0] += nodes.paragraph("", "", link)
+        words = "Solve the exercise on this site"
+    link = nodes.paragraph("", "", nodes.reference("", words, internal=True, refuri=uri))
+    if not exercise.why:
+        link += [
+            nodes.Text(": "),
+            nodes.raw("", text.progress(exercise.name, exercise.checks), format="html"),
+        ]
+    boxes[0] += link
 
 
 def add_files(app: Sphinx, exception: Exception | None) -> None:
@@ -182,7 +197,7 @@ def data(exercise: Exercise) -> dict[str, Any]:
         "why": "",
         "notebook": exercise.download,
         "digest": hashlib.sha256(sources.encode()).hexdigest()[:16],
-        "cells": [{"n": n, "tags": [], "shown": True, "kind": "code"} | each for n, each in enumerate(cells)],
+        "cells": [{"n": n, "tags": [], "kind": "code"} | each for n, each in enumerate(cells)],
         "exercise": {
             "part": exercise.part,
             "chapter": exercise.chapter,

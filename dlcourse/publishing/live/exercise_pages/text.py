@@ -114,26 +114,29 @@ def overview(parts: Mapping[str, Iterable[Exercise]]) -> str:
         if here:
             names = " ".join(each.name for each in here)
             total = sum(each.checks for each in here)
-            lines.append(f"{{.dl-part-progress}}\n{progress(names, total)}\n")
+            lines.append(f"{{.dl-part}}\n{progress(names, total)}\n")
         lines.append("{.dl-exercise-list}")
-        for each in listed:
-            tasks = counted(each.tasks, "task")
-            if each.why:
-                up = "../" * INDEX.count("/")
-                lines.append(
-                    f"- (exercise-{each.part}-{each.chapter})=\n"
-                    f"  {each.title}: {tasks}. {each.why} "
-                    f'<a href="{up}{each.download}" download="{each.chapter}.ipynb">Download the notebook</a>'
-                )
-            else:
-                lines.append(f"- {{doc}}`/{each.page}`: {tasks}. {progress(each.name, each.checks)}")
+        lines += [item(each) for each in listed]
         lines.append("")
     return "\n".join(lines)
+
+
+def item(exercise: Exercise) -> str:
+    """List one exercise: with its progress, or with the notebook to download where it does not run here."""
+    tasks = f"[{counted(exercise.tasks, 'task')}]{{.dl-tasks}}"
+    if not exercise.why:
+        return f"- {{doc}}`/{exercise.page}` {tasks} {progress(exercise.name, exercise.checks)}"
+    up = "../" * INDEX.count("/")
+    return (
+        f"- (exercise-{exercise.part}-{exercise.chapter})=\n"
+        f"  {exercise.title} {tasks} [{exercise.why}]{{.dl-why}} "
+        f'<a href="{up}{exercise.download}" download="{exercise.chapter}.ipynb">Download the notebook</a>'
+    )
 
 
 def progress(names: str, total: int) -> str:
     """Make a place that says how many checks pass; without JavaScript, how many there are."""
     return (
-        f'<span class="dl-progress" data-exercises="{names}" data-total="{total}">'
+        f'<span class="dl-earned" data-exercises="{names}" data-total="{total}">'
         f"{counted(total, 'check')}</span>"
     )
