@@ -16,10 +16,12 @@ export function keepEdits(page: LivePage): Edits {
   const storage = new Storage(page.root, data.page, (trouble) => {
     status.note(trouble === 'full' ? words.storageFull : words.storageForbidden);
   });
+  const offerToClear = (): void => status.offerToClear(page.cells.some((view) => view.isEdited()));
   const keep = (view: CellView): void => {
     const { source: original } = view.cell;
     const kept = view.isEdited() ? { source: view.source(), original, digest: data.digest } : null;
     storage.write(nameOf(view), kept);
+    offerToClear();
   };
   const forget = (): void => {
     storage.clear();
@@ -30,10 +32,6 @@ export function keepEdits(page: LivePage): Edits {
     restore: () => restore(page, storage.read(), forget),
     keep,
     askToClear() {
-      if (!page.cells.some((view) => view.isEdited()) && storage.read().size === 0) {
-        status.say(words.nothingSaved);
-        return;
-      }
       status.ask(words.clearQuestion, {
         [words.clearYes]: () => {
           forget();

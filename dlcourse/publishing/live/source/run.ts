@@ -33,7 +33,7 @@ function imports(page: Page): string[] {
   const names = new Set<string>();
   for (const { source } of page.cells) {
     for (const [, from, parts, plain] of source.matchAll(IMPORT)) {
-      const words = (parts ?? plain ?? '').split(/[\s,()]+/).filter((word) => /^[\w.]+$/.test(word) && word !== 'as');
+      const words = (parts ?? plain ?? '').replace(/\sas\s+\w+/g, '').match(/[\w.]+/g) ?? [];
       if (from !== undefined) names.add(from);
       for (const word of words) names.add(from === undefined ? word : `${from}.${word}`);
     }

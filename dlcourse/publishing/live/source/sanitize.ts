@@ -31,6 +31,8 @@ purify.addHook('afterSanitizeAttributes', (element) => {
 /** Reads HTML (or SVG, as part of it) into harmless nodes. */
 export function sanitized(html: string): DocumentFragment {
   const fragment = purify.sanitize(html, SETTINGS as never) as unknown as DocumentFragment;
+  // What was to come from another host has gone; an empty frame would say nothing.
+  fragment.querySelectorAll('img:not([src])').forEach((image) => image.remove());
   const sheets = [...fragment.querySelectorAll('style')];
   if (sheets.length === 0) return fragment;
   const scope = document.createElement('div');

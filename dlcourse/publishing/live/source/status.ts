@@ -40,6 +40,7 @@ export class Status {
     element.replaceChildren(tools, this.bar, this.line, this.notes);
     if (focused) this.runButton.focus({ preventScroll: true });
     this.busy(false);
+    this.offerToClear(false);
   }
 
   /** Says what goes on; the last sentence stays. */
@@ -69,6 +70,11 @@ export class Status {
     this.element.dataset.state = busy ? 'busy' : 'ready';
     enable(this.runButton, !busy);
     enable(this.stopButton, busy);
+  }
+
+  offerToClear(kept: boolean): void {
+    if (document.activeElement === this.clearButton && !kept) this.runButton.focus();
+    this.clearButton.hidden = !kept;
   }
 
   /** A sentence that stays, beside the status line. */

@@ -2,6 +2,7 @@
 import type { Reason } from './protocol';
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(bytes < 1e6 ? 1 : 0);
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 const seconds = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));
 
 /** After so many seconds a running cell is said to take long. */
@@ -11,7 +12,6 @@ export const words = {
   // The top of the page.
   region: 'Run this page',
   run: 'Run this page',
-  retry: 'Try again',
   offer: 'Python starts in your browser. What you type stays on this device.',
   doesNotRun: (why: string) => (why === '' ? 'This page does not run in a browser.' : why),
   notebook: 'Download the notebook',
@@ -23,14 +23,12 @@ export const words = {
   clearYes: 'Forget my changes',
   clearNo: 'Keep them',
   cleared: 'Your changes are forgotten: every cell is as in the book.',
-  nothingSaved: 'There are no changes of yours on this page.',
 
   // Progress.
   downloading: (done: number, all: number) =>
     `Python is loading: ${Math.min(Number(megabytes(done)), Number(megabytes(all)))} of ${megabytes(all)} MB`,
   starting: 'Python is starting',
   unpacking: (name: string) => `Python is loading ${name}`,
-  ready: 'Python is ready.',
   loading: 'Python is loading',
   bar: 'Loading of Python',
 
@@ -43,7 +41,7 @@ export const words = {
   failedAmong: (cell: string, error: string) =>
     `Failed: ${cell} ended with ${error}. The cells below it have not run.`,
   long: `This cell has run for ${LONG} seconds. Stop ends it.`,
-  longAnnounced: (cell: string) => `The ${cell} has run for ${LONG} seconds. Stop ends it.`,
+  longAnnounced: (cell: string) => `${capital(cell)} has run for ${LONG} seconds. Stop ends it.`,
   stopping: 'Python is stopped and starts again.',
   stopped: 'Python was stopped and has started again. What the cells had defined is gone: use Run all, or Run all above.',
   stoppedOnly: 'Python was stopped. What the cells had defined is gone: use Run all, or Run all above.',
@@ -67,8 +65,7 @@ export const words = {
   failed: 'failed',
   wasStopped: 'stopped',
   notRun: 'not run',
-  wasReset: (cell: string) => `The ${cell} is as in the book again.`,
-  fromBook: 'Output of the book; this cell has not run.',
+  wasReset: (cell: string) => `${capital(cell)} is as in the book again.`,
 
   // Outputs.
   cut: (most: number) => `The output is longer than ${most.toLocaleString('en')} characters; the rest is not shown.`,
