@@ -52,6 +52,8 @@ def visit(chromium, address):
             lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None,
         )
         page.goto(f"{address}/{name}.html", wait_until="networkidle")
+        # Else they are shown when they come near.
+        page.evaluate("window.dlcourseWidgets?.showAll()")
         return page, wrong
 
     yield open_page

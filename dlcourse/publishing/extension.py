@@ -10,7 +10,6 @@ from typing import Any
 
 import nbformat
 from jupyter_cache import get_cache
-from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -22,7 +21,6 @@ from dlcourse.publishing.vendor import FILES
 ASSETS = Path(__file__).parent / "assets"
 MATHJAX = "mathjax/tex-chtml-full.js"
 WIDGETS = "widgets/widgets.js"
-WIDGETS_STYLE = "widgets/widgets.css"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -63,11 +61,9 @@ def add_style(app: Sphinx) -> None:
 
 
 def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Offer the executed notebook of a page, and style its widgets if it has any."""
+    """Offer the executed notebook of a page."""
     if as_notebook(app, pagename).is_file():
         context["ipynb_source"] = f"{pagename}.ipynb"
-    if NbMetadataCollector.get_js_files(app.env, pagename):
-        app.add_css_file(WIDGETS_STYLE, priority=300)
 
 
 def add_notebooks(app: Sphinx, exception: Exception | None) -> None:

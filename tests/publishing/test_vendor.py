@@ -1,7 +1,7 @@
 import pytest
 
 from dlcourse.publishing import vendor
-from dlcourse.publishing.extension import MATHJAX, WIDGETS, WIDGETS_STYLE
+from dlcourse.publishing.extension import MATHJAX, WIDGETS
 
 COMPONENTS = vendor.manifest()
 
@@ -19,7 +19,7 @@ def test_every_folder_is_in_the_manifest():
     assert sorted(path.name for path in vendor.FILES.iterdir()) == sorted(COMPONENTS)
 
 
-@pytest.mark.parametrize("name", [MATHJAX, WIDGETS, WIDGETS_STYLE])
+@pytest.mark.parametrize("name", [MATHJAX, WIDGETS, "widgets/manager.js", "widgets/manager.css"])
 def test_pages_ask_for_files_that_are_there(name):
     assert (vendor.FILES / name).is_file()
 

@@ -72,7 +72,8 @@ def vendor_widgets(work: Path) -> Component:
         [
             str(work / "node_modules" / ".bin" / "esbuild"),
             "widgets.js",
-            f"--outfile={target / 'widgets.js'}",
+            "manager.js",
+            f"--outdir={target}",
             "--inject:typeset.js",
             *(f"--alias:{name}=./{file}" for name, file in IN_PLACE_OF.items()),
             "--define:MathJax.Hub.Queue=typesetWithMathJax",

@@ -1,166 +1,66 @@
-// Shows ipywidgets without JupyterLab's output area, which would triple the size: those saved in a page, without
-// Python (sliders move, and what is linked in the browser follows), and for pages that run the same classes, which
-// they find in `window.dlcourseWidgets`.
-import * as base from '@jupyter-widgets/base';
-import { ManagerBase } from '@jupyter-widgets/base-manager';
-import * as controls from '@jupyter-widgets/controls';
-import * as output from '@jupyter-widgets/output';
-import { Widget } from '@lumino/widgets';
-import './node_modules/@lumino/widgets/style/index.css';
-import '@jupyter-widgets/controls/css/labvariables.css';
-import '@jupyter-widgets/controls/css/widgets-base.css';
-
-const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
+// Puts the widgets that are saved in a page in their places, without Python. What draws them weighs as much as the
+// text around them, so it is loaded when the first comes near. Pages that run use the same, by `load`.
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
-// What cannot be moved, or moves other things in the browser alone.
-const WITHOUT_PYTHON = /^(Accordion|.*Box|.*Bars?|HTML(Math)?|Image|Label|.*Link|Output|.*Progress|Stack|Tab|Valid)$/;
+const here = document.currentScript.src;
+const places = new Map();
+let loading;
 
-class OutputView extends output.OutputView {
-  render() {
-    super.render();
-    this.el.classList.add('widget-output');
-    this.listenTo(this.model, 'change:outputs', this.showOutputs);
-    this.showOutputs();
-  }
-
-  showOutputs() {
-    this.model.widget_manager.showOutputs(this.el, this.model.get('outputs') ?? []);
-  }
+// Resolves to what manager.js offers.
+function load() {
+  loading ??= Promise.all([added('script', 'src', 'manager.js'), added('link', 'href', 'manager.css')])
+    .then(() => window.dlcourseWidgets.manager);
+  // What could not be had is asked for again the next time.
+  loading.catch(() => (loading = undefined));
+  return loading;
 }
 
-function outputElement({ data = {}, text = '', traceback = [] }) {
-  const joined = (value) => (Array.isArray(value) ? value.join('') : value);
-  const element = document.createElement('div');
-  const markup = data['text/html'] ?? data['image/svg+xml'];
-  const image = ['image/png', 'image/jpeg'].find((type) => type in data);
-  if (markup !== undefined) {
-    element.innerHTML = joined(markup);
-  } else if (image !== undefined) {
-    const picture = document.createElement('img');
-    picture.src = `data:${image};base64,${joined(data[image])}`;
-    picture.alt = joined(data['text/plain'] ?? '');
-    element.append(picture);
-  } else {
-    const words = document.createElement('pre');
-    words.textContent = joined(data['text/plain'] ?? text) + traceback.join('\n');
-    element.append(words);
-  }
-  return element;
-}
-
-class HTMLView extends controls.HTMLView {
-  update() {
-    this.model.widget_manager.showMarkup(this.content, this.model.get('value'));
-    return controls.StringView.prototype.update.call(this);
-  }
-}
-
-class HTMLMathView extends controls.HTMLMathView {
-  update() {
-    this.model.widget_manager.showMarkup(this.content, this.model.get('value'));
-    this.typeset(this.content);
-    return controls.StringView.prototype.update.call(this);
-  }
-}
-
-// Jupyter's own makes markup of the error's text.
-base.ErrorWidgetView.prototype.render = function () {
-  const { msg, stack } = this.generateErrorMessage();
-  const words = document.createElement('pre');
-  words.textContent = `${msg}\n${stack}`;
-  this.el.replaceChildren(words);
-};
-
-const MODULES = {
-  '@jupyter-widgets/base': base,
-  '@jupyter-widgets/controls': { ...controls, HTMLView, HTMLMathView },
-  '@jupyter-widgets/output': { ...output, OutputView },
-};
-
-// What the page's own build has saved is as trusted as the page; a page that runs overrides the last three.
-class Manager extends ManagerBase {
-  async loadClass(className, moduleName, moduleVersion) {
-    const found = MODULES[moduleName]?.[className];
-    if (found === undefined) {
-      throw new Error(`This page cannot show ${className} of ${moduleName} ${moduleVersion}.`);
+function added(tag, attribute, name) {
+  return new Promise((resolve, reject) => {
+    const element = document.createElement(tag);
+    element[attribute] = new URL(name, here).href;
+    element.onload = resolve;
+    element.onerror = () => reject(new Error(`${name} could not be loaded`));
+    if (tag === 'link') {
+      element.rel = 'stylesheet';
+      // The book's own style has the last word.
+      document.querySelector('link[rel=stylesheet][href*="dlcourse.css"]')?.before(element);
     }
-    return found;
-  }
-
-  async _get_comm_info() {
-    return {};
-  }
-
-  async _create_comm() {
-    const nothing = () => {};
-    return { on_close: nothing, on_msg: nothing, send: nothing, close: nothing };
-  }
-
-  inline_sanitize(markup) {
-    return markup;
-  }
-
-  showMarkup(element, markup) {
-    element.innerHTML = markup;
-  }
-
-  showOutputs(element, outputs) {
-    element.replaceChildren(...outputs.map(outputElement));
-  }
+    if (!element.isConnected) document.head.append(element);
+  });
 }
 
-// noUiSlider leaves its handles without a name for screen readers, and gives them numbers where labels are meant.
-function nameHandles(root) {
-  for (const handle of root.querySelectorAll('.noUi-handle')) {
-    const widget = handle.closest('.jupyter-widgets');
-    if (!handle.hasAttribute('aria-label')) {
-      handle.setAttribute('aria-label', widget?.querySelector('.widget-label')?.textContent || 'value');
-    }
-    const readout = widget?.querySelector('.widget-readout');
-    if (readout) handle.setAttribute('aria-valuetext', readout.textContent);
+async function show(place) {
+  const id = places.get(place);
+  places.delete(place);
+  if (id === undefined || !place.isConnected) return;
+  await (await load()).showSaved(id, place);
+}
+
+async function showAll() {
+  await Promise.all([...places.keys()].map(show));
+}
+
+function prepare() {
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        near.unobserve(target);
+        show(target).catch((error) => console.error(error));
+      }
+    },
+    { rootMargin: '100% 0%' },
+  );
+  for (const script of document.querySelectorAll(VIEW)) {
+    const place = document.createElement('div');
+    place.className = 'widget-subarea';
+    places.set(place, JSON.parse(script.textContent).model_id);
+    script.replaceWith(place);
+    near.observe(place);
   }
+  window.addEventListener('beforeprint', showAll);
 }
 
-// Puts a view in its place, which must be in the page.
-function attach(view, host) {
-  host.classList.add('widget-subarea', 'mathjax_process');
-  nameHandles(host);
-  // What is in a box appears a little later than the box.
-  new MutationObserver(() => nameHandles(host)).observe(host, { childList: true, subtree: true });
-  Widget.attach(view.luminoWidget, host);
-}
-
-// Tells whether something in a saved widget can be moved and only Python knew what follows.
-function lacksPython(model, linked) {
-  const children = model.get('children') ?? [];
-  const name = model.get('_model_name').replace(/Model$/, '');
-  return (!WITHOUT_PYTHON.test(name) && !linked.has(model)) || children.some((each) => lacksPython(each, linked));
-}
-
-async function showSaved(page = document) {
-  for (const saved of page.querySelectorAll(STATE)) {
-    const manager = new Manager();
-    const models = await manager.set_state(JSON.parse(saved.textContent));
-    const links = models.filter((each) => /^(Directional)?LinkModel$/.test(each.get('_model_name')));
-    const linked = new Set(links.flatMap((each) => [each.get('source')[0], each.get('target')[0]]));
-    for (const place of page.querySelectorAll(VIEW)) {
-      const { model_id: id } = JSON.parse(place.textContent);
-      const model = models.find((each) => each.model_id === id);
-      if (model === undefined) continue;
-      const view = await manager.create_view(model);
-      const host = document.createElement('div');
-      if (lacksPython(model, linked)) host.dataset.saved = '';
-      place.replaceWith(host);
-      attach(view, host);
-    }
-  }
-  document.documentElement.dataset.widgets = 'shown';
-  document.dispatchEvent(new Event('widgetsshown'));
-}
-
-window.dlcourseWidgets = { Manager, attach };
-if (document.readyState === 'loading') {
-  document.addEventListener('DOMContentLoaded', () => showSaved());
-} else {
-  showSaved();
-}
+window.dlcourseWidgets = { load, showAll };
+if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', prepare);
+else prepare();

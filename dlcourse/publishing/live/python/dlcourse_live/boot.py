@@ -147,7 +147,7 @@ def _show_result(value: object) -> None:
 
 def _show_figures() -> None:
     """Show the figures that a cell left open."""
-    backend = sys.modules.get("matplotlib_inline.backend_inline")
+    backend = sys.modules.get("dlcourse_live.inline")
     if backend is not None:
         backend.flush_figures()
 

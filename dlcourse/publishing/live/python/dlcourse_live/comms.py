@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
+import sys
 import time
 from contextlib import AbstractContextManager
 from types import ModuleType, TracebackType
@@ -27,6 +28,7 @@ def install() -> None:
     """Make ``comm.create_comm`` use these; called by ``boot.start``, before ipywidgets is imported."""
     after_import("comm", _connect)
     after_import("ipywidgets.widgets.widget_output", _capture)
+    after_import("ipywidgets.widgets.interaction", _show_figures)
 
 
 def handle(message: channel.Message) -> None:
@@ -98,6 +100,16 @@ def _connect(comm: ModuleType) -> None:
                 self._msg_callback(msg)
 
     comm.create_comm = PageComm  # type: ignore[attr-defined]
+
+
+def _show_figures(interaction: ModuleType) -> None:
+    """Let ``interact`` show the figures that a function leaves open: it knows only the backend of notebooks."""
+
+    def show() -> None:
+        if backend := sys.modules.get("dlcourse_live.inline"):
+            backend.flush_figures()
+
+    interaction.show_inline_matplotlib_plots = show  # type: ignore[attr-defined]
 
 
 class _Record:

@@ -277,5 +277,6 @@ def install() -> None:
     _module("myst_nb", glue=glue)
     _module("matplotlib_inline")
     sys.meta_path.insert(0, _Inline)
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    # Under the name of the stand-in matplotlib would look for an entry point of the real one.
+    os.environ["MPLBACKEND"] = "module://dlcourse_live.inline"
     vars(builtins).update(display=display, get_ipython=get_ipython)
