@@ -5,6 +5,8 @@
 /** `_static/live/manifest.json`. Addresses are absolute, or relative to `_static/live/`. */
 export interface Manifest {
   version: string;
+  /** What Pyodide's lock says of the Python inside: abi_version, arch, platform, python. */
+  info: Record<string, string>;
   /** Where Pyodide's core lies, with a trailing slash: `pyodide/`, or its CDN. */
   core: string;
   /** Each file that is downloaded, checked before it is used. */
@@ -74,7 +76,7 @@ export type ToWorker =
   /** `name` is how tracebacks call the cell: "cell 3". */
   | { type: 'run'; id: number; code: string; name: string }
   | CommMessage
-  /** Asks for `idle` with the same number once all that was sent before is done. */
+  /** Asks for `idle` with the same number once all comm messages sent before are handled. */
   | { type: 'idle'; n: number };
 
 // --- worker to page -------------------------------------------------------------------------------------
