@@ -39,7 +39,7 @@ async function start({ root, manifest, needs }: Extract<ToWorker, { type: 'start
     post({ type: 'progress', stage: 'start', text: 'Python', done: 1, all: 2 });
     boot = pyodide.pyimport('dlcourse_live.boot') as Boot;
     boot.start(send, site.unpackFor);
-    await installProducts(pyodide);
+    await installProducts(pyodide as Pyodide & Parameters<typeof installProducts>[0]);
   } catch (error) {
     if (error instanceof Failure) fail(error.reason, error.message);
     else fail(reasonOf(error, 'start'), String(error));
