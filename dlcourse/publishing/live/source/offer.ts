@@ -25,7 +25,9 @@ export function offer(root: string): void {
     const why = about.runs ? (typeof WebAssembly === 'object' ? '' : failure('wasm', '')) : words.doesNotRun(about.why);
     line.textContent = why === '' ? words.offer : `${why} `;
     if (why === '') {
-      element.prepend(press);
+      // Answers can be written at once: an exercise has its editors before there is Python.
+      if (about.exercise === undefined) element.prepend(press);
+      else void start();
       return;
     }
     const link = make('a', '', words.notebook);
@@ -37,7 +39,7 @@ export function offer(root: string): void {
   async function start(): Promise<void> {
     enable(press, false);
     line.classList.remove('dl-bad');
-    line.textContent = words.loading;
+    if (press.isConnected) line.textContent = words.loading;
     try {
       page = page.catch(() => load(root));
       const about = await page;
@@ -46,6 +48,7 @@ export function offer(root: string): void {
       await run(about, root, element);
     } catch {
       enable(press, true);
+      element.prepend(press);
       line.classList.add('dl-bad');
       line.textContent = words.noPage;
     }

@@ -46,6 +46,8 @@ export interface Cell {
   role?: 'setup' | 'answer' | 'check' | 'code';
   points?: number;
   task?: string;
+  /** What a check uses of earlier ones: run before it. */
+  prepare?: string;
 }
 
 // --- page to worker -------------------------------------------------------------------------------------

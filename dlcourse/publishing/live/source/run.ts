@@ -15,7 +15,10 @@ const IMPORT = /^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+([^\n#]+)|import[ 
  */
 export async function run(page: Page, root: string, element: HTMLElement): Promise<LivePage> {
   const kernel = new Kernel(new URL('_static/live/', root).href, imports(page));
-  const live = new LivePage(page, kernel, root, element);
+  // Checks are no cells to edit: they run when the reader asks for them.
+  const checks = page.cells.filter((cell) => cell.role === 'check');
+  const cells = page.cells.filter((cell) => cell.role !== 'check');
+  const live = new LivePage({ ...page, cells }, kernel, root, element);
   const widgets = new LiveWidgets(kernel);
   live.renderers[WIDGET] = async (value, host) => {
     const model = (value as { model_id?: unknown }).model_id;
@@ -23,8 +26,9 @@ export async function run(page: Page, root: string, element: HTMLElement): Promi
     await widgets.render(model, host);
     return true;
   };
-  if (page.exercise !== undefined) makeExercise(live);
-  void live.start();
+  // An exercise is written before it runs: Python starts with the first check.
+  if (page.exercise !== undefined) makeExercise(live, checks);
+  else void live.start();
   return live;
 }
 

@@ -74,6 +74,45 @@ export const words = {
   cannotShow: (types: string) => `This page cannot show ${types}.`,
   picture: 'Picture made by the cell',
 
+  // Exercises.
+  check: 'Check my answer',
+  checkOf: (cell: string) => `the check of ${cell}`,
+  waitingForCheck: 'Waiting',
+  checking: 'Checking',
+  endless: (time: number) => `Still running after ${time} seconds: is there a loop that never ends? Stop ends it.`,
+  checkStopped: 'Stopped before the check came to its end. Change your answer, and check it again.',
+  checkFailed: (error: string) => `The check itself ended with ${error || 'an error'}: did your answer change a name that it uses, such as np?`,
+  answerFailed: (error: string) => `Your answer ended with ${error} before it was whole: see above.`,
+  notWritten: 'There is no answer yet: write it where it says YOUR CODE HERE.',
+  passed: 'Passed:',
+  notYet: 'Not yet:',
+  allPassed: (count: number) => (count === 1 ? 'Passed.' : `Passed: all ${count} checks.`),
+  notYetSaid: (passed: number, total: number, message: string) =>
+    `Not yet${total === 1 ? '' : `: ${passed} of ${total} checks pass`}. ${message}`,
+  changedSince: 'You have changed your answer since this check.',
+  lastTime: (passed: number, total: number) =>
+    `${words.earned(passed, total)}, when you last checked this answer.`,
+  earned: (passed: number, total: number) =>
+    total === 1 && passed === 1 ? '1 of 1 check passes' : `${passed} of ${total} checks pass`,
+  download: 'Download notebook',
+  load: 'Load notebook',
+  startOver: 'Start over',
+  resetAnswer: 'Reset this answer',
+  startOverQuestion: 'Put every answer back to the text of the exercise, and forget what was checked?',
+  startOverYes: 'Forget my answers',
+  startedOver: 'Your answers are forgotten: the exercise is as at the beginning.',
+  handIn: 'This is the notebook to hand in, with your answers in it:',
+  downloaded: (file: string) => `Downloaded ${file}, with your answers in it.`,
+  noNotebook: 'The notebook could not be loaded: check the connection and try again. Your answers are still here.',
+  loaded: (taken: number, all: number, own: number) =>
+    `Took over ${taken} of ${all} answers from the file.${own === 0 ? '' : ` Cells that you added stay in the file: ${own}.`}`,
+  refused: (file: string, why: 'notebook' | 'other' | 'empty') =>
+    ({
+      notebook: `${file} is not a notebook: choose the .ipynb file of this exercise.`,
+      other: `${file} is the notebook of another exercise: open the page of that one.`,
+      empty: `${file} has no answers to this exercise: choose the .ipynb file that you downloaded here or were given.`,
+    })[why],
+
   // Storage.
   restored: (count: number) =>
     count === 1 ? 'Your change to one cell is back.' : `Your changes to ${count} cells are back.`,
