@@ -60,7 +60,7 @@ def main(npm: Path, carrier: Path) -> None:
     table = {
         "version": json.loads(official["package.json"])["version"],
         "info": lock["info"],
-        "lock": hashlib.sha256(official["pyodide-lock.json"]).hexdigest(),
+        "lock": described("pyodide-lock.json", official["pyodide-lock.json"]),
         "carrier": {
             "requirement": f"{distribution.replace('_', '-')}=={version}",
             "sha256": hashlib.sha256(carrier.read_bytes()).hexdigest(),

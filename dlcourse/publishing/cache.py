@@ -18,7 +18,7 @@ import dlcourse
 
 PACKAGE = Path(dlcourse.__file__).parent
 # No chapter imports these rooms, so a change in them redraws nothing.
-UNSEEN = ("cli.py", "grading", "publishing")
+UNSEEN = ("cli", "grading", "publishing")
 LIBRARIES = ("ipykernel", "ipywidgets", "jax", "matplotlib", "numpy", "tensorflow-cpu", "torch")
 KEPT = 2
 

@@ -12,15 +12,18 @@ import nbformat
 from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util import logging
 
 from dlcourse.publishing.cache import cache_folder
 from dlcourse.publishing.listing import Listing
+from dlcourse.publishing.live import shipping
 from dlcourse.publishing.pages import as_shown
 from dlcourse.publishing.vendor import FILES
 
 ASSETS = Path(__file__).parent / "assets"
 MATHJAX = "mathjax/tex-chtml-full.js"
 WIDGETS = "widgets/widgets.js"
+LOG = logging.getLogger(__name__)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -28,11 +31,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("literalinclude", Listing, override=True)
     app.connect("config-inited", configure)
     app.connect("builder-inited", add_style)
+    app.connect("builder-inited", add_live)
     app.connect("source-read", leave_out)
     # Before 501, where the theme makes its download button of what it finds in the context.
     app.connect("html-page-context", add_to_page, priority=400)
     app.connect("build-finished", add_notebooks)
     app.setup_extension("dlcourse.publishing.live.exercise_pages.documents")
+    app.connect("build-finished", ship)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -60,6 +65,14 @@ def add_style(app: Sphinx) -> None:
     app.add_css_file("dlcourse.css", priority=900)
 
 
+def add_live(app: Sphinx) -> None:
+    """Put the script that lets a page run, and its style, on every page."""
+    if app.builder.name == "html":
+        shipping.add_scripts(Path(app.outdir))
+        app.add_js_file("live/live.js", loading_method="defer")
+        app.add_css_file("live/live.css", priority=910)
+
+
 def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Offer the executed notebook of a page."""
     if as_notebook(app, pagename).is_file():
@@ -79,6 +92,12 @@ def add_notebooks(app: Sphinx, exception: Exception | None) -> None:
         target = Path(app.outdir, "_sources", f"{page}.ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)
+
+
+def ship(app: Sphinx, exception: Exception | None) -> None:
+    """Put Python for the browser into the site."""
+    if exception is None and app.builder.name == "html" and (said := shipping.ship(Path(app.outdir))):
+        LOG.info(said)
 
 
 def as_notebook(app: Sphinx, page: str) -> Path:

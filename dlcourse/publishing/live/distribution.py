@@ -60,6 +60,7 @@ class Release:
     Attributes:
         version: its number.
         info: what its lock says of the Python inside.
+        lock: the official lock, of which pages need no more than `info`.
         core: the files of Python itself.
         wheels: the packages that the course uses, by name, each after those that it needs.
         requirement: the package of the package index that carries the release.
@@ -69,6 +70,7 @@ class Release:
 
     version: str
     info: Mapping[str, str]
+    lock: File
     core: tuple[File, ...]
     wheels: Mapping[str, File]
     requirement: str
@@ -82,7 +84,7 @@ class Release:
 
     @property
     def files(self) -> tuple[File, ...]:
-        """Every file: the core, then the wheels."""
+        """Every file to fetch: the core, then the wheels."""
         return (*self.core, *self.wheels.values())
 
 
@@ -97,6 +99,7 @@ def release() -> Release:
     return Release(
         version=table["version"],
         info=table["info"],
+        lock=File(**table["lock"]),
         core=tuple(File(**each) for each in table["core"]),
         wheels={name: File(**each) for name, each in table["wheels"].items()},
         requirement=table["carrier"]["requirement"],
