@@ -1,6 +1,7 @@
 // The top of a page with cells, before it runs: a button, or one sentence why there is none.
 import { button, enable, make } from './controls';
 import type { Page } from './protocol';
+import { noteSavedWidgets } from './saved';
 import { failure, words } from './words';
 
 export function offer(root: string): void {
@@ -28,6 +29,7 @@ export function offer(root: string): void {
       // Answers can be written at once: an exercise has its editors before there is Python.
       if (about.exercise === undefined) element.prepend(press);
       else void start();
+      noteSavedWidgets();
       return;
     }
     const link = make('a', '', words.notebook);

@@ -5,7 +5,6 @@ import { LivePage } from './page';
 import type { Page } from './protocol';
 import { LiveWidgets } from './widgets';
 
-const WIDGET = 'application/vnd.jupyter.widget-view+json';
 const IMPORT = /^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+([^\n#]+)|import[ \t]+([^\n#]+))/gm;
 
 /**
@@ -19,13 +18,7 @@ export async function run(page: Page, root: string, element: HTMLElement): Promi
   const checks = page.cells.filter((cell) => cell.role === 'check');
   const cells = page.cells.filter((cell) => cell.role !== 'check');
   const live = new LivePage({ ...page, cells }, kernel, root, element);
-  const widgets = new LiveWidgets(kernel);
-  live.renderers[WIDGET] = async (value, host) => {
-    const model = (value as { model_id?: unknown }).model_id;
-    if (typeof model !== 'string') return false;
-    await widgets.render(model, host);
-    return true;
-  };
+  new LiveWidgets(kernel, live.renderers);
   // An exercise is written before it runs: Python starts with the first check.
   if (page.exercise !== undefined) makeExercise(live, checks);
   else void live.start();

@@ -24,6 +24,10 @@ export const words = {
   clearNo: 'Keep them',
   cleared: 'Your changes are forgotten: every cell is as in the book.',
 
+  // Widgets.
+  savedWidget: 'This shows what was saved: run the page and it calls Python.',
+  widgetEnded: 'Python was stopped: run the cell again and this calls it again.',
+
   // Progress.
   downloading: (done: number, all: number) =>
     `Python is loading: ${Math.min(Number(megabytes(done)), Number(megabytes(all)))} of ${megabytes(all)} MB`,
