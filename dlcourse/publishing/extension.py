@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from docutils import nodes
 from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -16,7 +17,7 @@ from sphinx.util import logging
 
 from dlcourse.publishing.cache import cache_folder
 from dlcourse.publishing.listing import Listing
-from dlcourse.publishing.live import shipping
+from dlcourse.publishing.live import cells, shipping
 from dlcourse.publishing.pages import as_shown
 from dlcourse.publishing.vendor import FILES
 
@@ -33,6 +34,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", add_style)
     app.connect("builder-inited", add_live)
     app.connect("source-read", leave_out)
+    app.add_node(nodes.container, override=True, html=(cells.open_container, cells.close_container))
+    app.connect("doctree-read", number_cells)
     # Before 501, where the theme makes its download button of what it finds in the context.
     app.connect("html-page-context", add_to_page, priority=400)
     app.connect("build-finished", add_notebooks)
@@ -73,6 +76,18 @@ def add_live(app: Sphinx) -> None:
         app.add_css_file("live/live.css", priority=910)
 
 
+def number_cells(app: Sphinx, doctree: nodes.document) -> None:
+    """Give the cells of a page the numbers under which the browser knows them."""
+    page = app.env.docname
+    if not is_exercise(page) and (source := as_notebook(app, page)).is_file():
+        cells.number(doctree, nbformat.read(source, as_version=4))
+
+
+def is_exercise(page: str) -> bool:
+    """Tell whether it is the page of an exercise, whose cells have a description of their own."""
+    return page.startswith("exercises/")
+
+
 def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Offer the executed notebook of a page."""
     if as_notebook(app, pagename).is_file():
@@ -85,13 +100,15 @@ def add_notebooks(app: Sphinx, exception: Exception | None) -> None:
         return
     store = get_cache(app.env.mystnb_config.execution_cache_path)
     for page in app.env.found_docs:
-        if not (source := as_notebook(app, page)).is_file() or page.startswith("exercises/"):
+        if not (source := as_notebook(app, page)).is_file() or is_exercise(page):
             continue
         _, notebook = store.merge_match_into_notebook(nbformat.read(source, as_version=4))
         notebook.metadata.pop("source_map", None)
         target = Path(app.outdir, "_sources", f"{page}.ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)
+        title = app.env.titles[page].astext()
+        cells.write(Path(app.outdir), page, title, notebook, notebook.metadata.get("needs", ()))
 
 
 def ship(app: Sphinx, exception: Exception | None) -> None:
