@@ -18,8 +18,9 @@ def described(exercise: Exercise) -> list[dict[str, Any]]:
         exercise: the exercise.
 
     Returns:
-        For each its ``grade_id``, ``role`` and ``source``, and whether it is ``shown`` as a cell to edit; for a check also
-        ``task``, ``points``, and ``prepare``: what it uses of the earlier checks, without their runs of the reader's code.
+        For each its ``grade_id``, ``role`` and ``source``, and whether it is ``shown`` as a cell to edit; for a check
+        also ``task``, ``points``, and ``prepare``: what it uses of the earlier checks, without their runs of the
+        reader's code.
     """
     result: list[dict[str, Any]] = []
     earlier: list[ast.stmt] = []

@@ -65,21 +65,27 @@ def add_to_contents(app: Sphinx) -> None:
     if not known:
         return
     site_map: SiteMap = app.config.external_site_map
-    parts: dict[str, list[Exercise]] = {}
-    place = 0
-    for number, tree in enumerate(site_map.root.subtrees):
-        here = [known[name] for page in tree.files() if (name := page.removeprefix("book/")) in known]
-        if here:
-            parts[tree.caption or here[0].part] = here
-            place = number + 1
-    source(app, text.INDEX).write_text(text.overview(parts), encoding="utf-8")
-    pages = [FileItem(each.page) for each in known.values() if not each.why]
+    source(app, text.INDEX).write_text(text.overview(parts(app)), encoding="utf-8")
+    pages: list[Any] = [FileItem(each.page) for each in known.values() if not each.why]
     listed = [TocTree(items=pages, titlesonly=True)] if pages else []
     site_map[text.INDEX] = Document(docname=text.INDEX, subtrees=listed)
     for page in pages:
         site_map[page] = Document(docname=page)
     contents = TocTree(items=[FileItem(text.INDEX)], caption="Exercises", titlesonly=True)
-    site_map.root.subtrees.insert(place, contents)
+    last = max(number for number, tree in enumerate(site_map.root.subtrees) if of_tree(app, tree))
+    site_map.root.subtrees.insert(last + 1, contents)
+
+
+def of_tree(app: Sphinx, tree: TocTree) -> list[Exercise]:
+    """Return the exercises of a part of the book."""
+    known = exercises(app)
+    return [known[name] for page in tree.files() if (name := page.removeprefix("book/")) in known]
+
+
+def parts(app: Sphinx) -> dict[str, list[Exercise]]:
+    """Return the exercises of each part that has some, by its caption."""
+    found = [(tree.caption or "", of_tree(app, tree)) for tree in app.config.external_site_map.root.subtrees]
+    return {caption: here for caption, here in found if here}
 
 
 def documents(app: Sphinx) -> list[str]:
@@ -110,7 +116,10 @@ def add_documents(
 def write_page(app: Sphinx, docname: str, content: list[str]) -> None:
     """Make the page of the released notebook."""
     if exercise := of_page(app, docname):
-        content[0] = text.page(exercise)
+        caption, part = next(
+            each for each in parts(app).items() if exercise.name in {one.name for one in each[1]}
+        )
+        content[0] = text.page(exercise, caption, part)
 
 
 def of_page(app: Sphinx, docname: str) -> Exercise | None:
@@ -126,8 +135,10 @@ def mark_cells(app: Sphinx, doctree: nodes.document) -> None:
         return
     found = [node for node in doctree.findall(nodes.container) if node.get("nb_element") == "cell_code"]
     for n, (node, about) in enumerate(zip(found, described(exercise), strict=True)):
-        marked = Marked("", *node.children, cell=n, about=about)
-        node.replace_self(marked)
+        marked = Marked("", cell=n, about=about)
+        node.replace_self(marked)  # which gives it the node's classes
+        node["classes"] = []
+        marked += node
 
 
 def open_marked(self: HTML5Translator, node: Marked) -> None:
@@ -167,7 +178,7 @@ def link_from_chapter(app: Sphinx, doctree: nodes.document, docname: str) -> Non
     if not exercise.why:
         link += [
             nodes.Text(": "),
-            nodes.raw("", text.progress(exercise.name, exercise.checks), format="html"),
+            nodes.raw("", text.progress([exercise]), format="html"),
         ]
     boxes[0] += link
 

@@ -27,11 +27,13 @@ OF_CHECKS = """\
 """
 
 
-def page(exercise: Exercise) -> str:
+def page(exercise: Exercise, caption: str, part: Iterable[Exercise]) -> str:
     """Write the page of an exercise that is solved in the browser.
 
     Args:
         exercise: the exercise.
+        caption: what its part is called.
+        part: the exercises of its part.
 
     Returns:
         A notebook as text. Checks are folded, and a sentence stands in the place of the hidden ones.
@@ -46,7 +48,7 @@ def page(exercise: Exercise) -> str:
         if role == "text":
             cells.append(markdown(cell.source))
             if len(cells) == 1:
-                cells.append(markdown(links(exercise)))
+                cells.append(markdown(links(exercise, caption, part)))
             continue
         if role in ("check", "hidden"):
             points[role] = points.get(role, 0) + cell.metadata["nbgrader"]["points"]
@@ -72,12 +74,13 @@ def markdown(text: str) -> Any:
     return nbformat.v4.new_markdown_cell(text)
 
 
-def links(exercise: Exercise) -> str:
-    """Lead from an exercise to its chapter and to its notebook."""
+def links(exercise: Exercise, caption: str, part: Iterable[Exercise]) -> str:
+    """Lead from an exercise to its chapter, to all exercises, and to its notebook; say what was earned."""
     up = "../" * exercise.page.count("/")
     return (
         "{.dl-exercise-links}\n"
-        f"Chapter: {{doc}}`/{exercise.read_in}`. "
+        f"Chapter: {{doc}}`/{exercise.read_in}`. This exercise: {progress([exercise])}. "
+        f"{{doc}}`All exercises </{INDEX}>` of the part *{caption}*: {progress(part)}. "
         f'<a class="dl-notebook" href="{up}{exercise.download}" download="{exercise.chapter}.ipynb">'
         "Download the notebook</a>"
     )
@@ -109,12 +112,9 @@ def overview(parts: Mapping[str, Iterable[Exercise]]) -> str:
     lines = [OVERVIEW]
     for caption, exercises in parts.items():
         listed = list(exercises)
-        here = [each for each in listed if not each.why]
         lines.append(f"## {caption}\n")
-        if here:
-            names = " ".join(each.name for each in here)
-            total = sum(each.checks for each in here)
-            lines.append(f"{{.dl-part}}\n{progress(names, total)}\n")
+        if not all(each.why for each in listed):
+            lines.append(f"{{.dl-part}}\n{progress(listed)}\n")
         lines.append("{.dl-exercise-list}")
         lines += [item(each) for each in listed]
         lines.append("")
@@ -125,7 +125,7 @@ def item(exercise: Exercise) -> str:
     """List one exercise: with its progress, or with the notebook to download where it does not run here."""
     tasks = f"[{counted(exercise.tasks, 'task')}]{{.dl-tasks}}"
     if not exercise.why:
-        return f"- {{doc}}`/{exercise.page}` {tasks} {progress(exercise.name, exercise.checks)}"
+        return f"- {{doc}}`/{exercise.page}` {tasks} {progress([exercise])}"
     up = "../" * INDEX.count("/")
     return (
         f"- (exercise-{exercise.part}-{exercise.chapter})=\n"
@@ -134,9 +134,11 @@ def item(exercise: Exercise) -> str:
     )
 
 
-def progress(names: str, total: int) -> str:
+def progress(exercises: Iterable[Exercise]) -> str:
     """Make a place that says how many checks pass; without JavaScript, how many there are."""
+    here = [each for each in exercises if not each.why]
+    total = sum(each.checks for each in here)
     return (
-        f'<span class="dl-earned" data-exercises="{names}" data-total="{total}">'
+        f'<span class="dl-earned" data-exercises="{" ".join(each.name for each in here)}" data-total="{total}">'
         f"{counted(total, 'check')}</span>"
     )

@@ -171,7 +171,6 @@ class Exercise {
   private tools(): void {
     const { status } = this.page;
     const tools = status.element.querySelector('.dl-tools');
-    const stop = tools?.querySelector('.dl-stop');
     const file = make('input', 'dl-file');
     file.type = 'file';
     file.accept = '.ipynb,application/x-ipynb+json,application/json';
@@ -181,7 +180,7 @@ class Exercise {
       status.ask(words.startOverQuestion, { [words.startOverYes]: () => this.startOver(), [words.clearNo]: () => {} }),
     );
     const load = button(words.load, () => file.click());
-    tools?.replaceChildren(this.downloadButton(), load, startOver, ...(stop ? [stop] : []), file);
+    tools?.replaceChildren(this.downloadButton(), load, startOver, file);
     const last = this.tasks.at(-1)?.answer.element.parentElement;
     last?.append(make('p', 'dl-at-end', `${words.handIn} `, this.downloadButton()));
     document.querySelectorAll<HTMLElement>('a.dl-notebook').forEach((link) => (link.hidden = true));
