@@ -5,7 +5,6 @@ Their text lies below ``build/``, since the files in ``exercises/`` hold the sol
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.writers.html5 import HTML5Translator
 from sphinx_external_toc.api import Document, FileItem, SiteMap, TocTree
 
+from dlcourse.publishing.live.cells import digest
 from dlcourse.publishing.live.exercise_pages import text
 from dlcourse.publishing.live.exercise_pages.cells import described
 from dlcourse.publishing.live.exercise_pages.notebooks import Exercise, find, folder
@@ -200,14 +200,13 @@ def add_files(app: Sphinx, exception: Exception | None) -> None:
 def data(exercise: Exercise) -> dict[str, Any]:
     """Describe an exercise's page to the browser."""
     cells = described(exercise)
-    sources = json.dumps([each["source"] for each in cells])
     return {
         "page": exercise.page,
         "title": exercise.title,
         "runs": True,
         "why": "",
         "notebook": exercise.download,
-        "digest": hashlib.sha256(sources.encode()).hexdigest()[:16],
+        "digest": digest(each["source"] for each in cells),
         "cells": [{"n": n, "tags": [], "kind": "code"} | each for n, each in enumerate(cells)],
         "exercise": {
             "part": exercise.part,

@@ -13,10 +13,9 @@ from typing import Any
 import nbformat
 
 from dlcourse.checks.run import declared
+from dlcourse.publishing.live.packages import ROOMS
 
 MODULE = re.compile(r"^[ \t]*(?:from|import)[ \t]+([\w.]+)|[\"'](dlcourse(?:\.\w+)+)[\"']", re.MULTILINE)
-IN_BROWSER = frozenset({"checks", "data", "introduction", "learning", "neurons", "training"})
-"""The rooms of the package that need NumPy alone."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Exercise:
             if any(name.split(".")[0] == library for name in needed):
                 return f"It needs {called}, which does not run in a browser: solve it in JupyterLab."
         rooms = {name.split(".")[1] for name in needed if name.startswith("dlcourse.")}
-        if rooms - IN_BROWSER:
+        if rooms - set(ROOMS):
             return "Its checks need PyTorch, which does not run in a browser: solve it in JupyterLab."
         return ""
 
