@@ -5,8 +5,6 @@
 /** `_static/live/manifest.json`. Addresses are absolute, or relative to `_static/live/`. */
 export interface Manifest {
   version: string;
-  /** What Pyodide's lock says of the Python inside: abi_version, arch, platform, python. */
-  info: Record<string, string>;
   /** Where Pyodide's core lies, with a trailing slash: `pyodide/`, or its CDN. */
   core: string;
   /** Each file that is downloaded, checked before it is used. */

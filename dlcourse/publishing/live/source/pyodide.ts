@@ -11,7 +11,7 @@ export interface PyProxy {
 
 /** The modules of Python that are called from here. */
 export interface Boot extends PyProxy {
-  start(send: (message: PyProxy) => void, unpack: (name: string) => string): void;
+  start(send: (message: PyProxy) => void, names: string[], unpack: (name: string) => string): void;
   run_cell(id: number, code: string, name: string): Promise<'ok' | 'error'>;
   handle(message: unknown): void;
 }
@@ -49,11 +49,12 @@ export class Site {
       compiled.catch(() => {});
     });
     const library = get('python_stdlib.zip');
+    const lock = get('pyodide-lock.json');
     const modules = Promise.all(['pyodide.mjs', 'pyodide.asm.mjs'].map((name) => this.module(core + name)));
     const first = wheelsFor(this.manifest.start, this.manifest);
     const wheels = Promise.all(first.map((name) => this.wheel(name)));
     this.prepare(needs);
-    const checked = Promise.all([wasm, library, modules, wheels]);
+    const checked = Promise.all([wasm, library, lock, modules, wheels]);
 
     const module = wasm.then((bytes) =>
       // A server that sends another content type than application/wasm only costs time.
@@ -68,7 +69,7 @@ export class Site {
       indexURL: this.downloads.url(core),
       createPyodideModule,
       convertNullToNone: true,
-      lockFileContents: { info: this.manifest.info, packages: {} },
+      lockFileContents: lock.then((bytes) => new TextDecoder().decode(bytes)),
     };
     const loading = fromCheckedFiles(module, await this.either(library, checked), () => loadPyodide(options));
     this.pyodide = await this.either(loading, checked);
@@ -83,14 +84,19 @@ export class Site {
     await Promise.allSettled(wanted.map((name) => this.wheel(name)));
   }
 
-  /** Puts the wheels of a module in place, at once: see packages.py for what it returns. */
+  /** Modules for which `unpackFor` has wheels. */
+  get names(): string[] {
+    return [...Object.keys(this.manifest.wheels), ...Object.keys(this.manifest.needs)];
+  }
+
+  /** Puts the wheels that a module needs in place, at once; returns '' or a sentence on why it could not. */
   readonly unpackFor = (name: string): string => {
     const wanted = wheelsFor([name], this.manifest).filter((each) => !this.unpacked.has(each));
     for (const each of wanted) {
       const refusal = this.unpack(each);
       if (refusal !== '') return refusal;
     }
-    return wanted.length > 0 ? 'yes' : '';
+    return '';
   };
 
   private wheel(name: string): Promise<Uint8Array> {

@@ -38,7 +38,7 @@ async function start({ root, manifest, needs }: Extract<ToWorker, { type: 'start
     pyodide._api.on_fatal = (error) => fail(reasonOf(error), String(error));
     post({ type: 'progress', stage: 'start', text: 'Python', done: 1, all: 2 });
     boot = pyodide.pyimport('dlcourse_live.boot') as Boot;
-    boot.start(send, site.unpackFor);
+    boot.start(send, site.names, site.unpackFor);
     await installProducts(pyodide as Pyodide & Parameters<typeof installProducts>[0]);
   } catch (error) {
     if (error instanceof Failure) fail(error.reason, error.message);

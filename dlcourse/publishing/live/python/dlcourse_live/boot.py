@@ -9,7 +9,7 @@ import inspect
 import io
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import CodeType
 from typing import Any, NoReturn
@@ -24,12 +24,13 @@ _FUTURES = 0
 _EVERY_FUTURE = 0
 
 
-def start(to_page: Send, unpack: packages.Unpack | None = None) -> None:
+def start(to_page: Send, names: Iterable[str] = (), unpack: packages.Unpack = lambda name: "") -> None:
     """Prepare this Python to run cells.
 
     Args:
         to_page: takes messages of source/protocol.ts as plain data; bytes and memoryviews are buffers.
-        unpack: puts the wheels of a module in place that a cell imports.
+        names: the modules that need wheels which are not there yet.
+        unpack: puts the wheels that one of them needs in place.
     """
     global _EVERY_FUTURE
     import __future__
@@ -39,8 +40,7 @@ def start(to_page: Send, unpack: packages.Unpack | None = None) -> None:
     streams.install()
     errors.install()
     display.install()
-    if unpack is not None:
-        packages.install(unpack)
+    packages.install(names, unpack)
     comms.install()
     stepper.install()
     overflow.install()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from . import channel, formats, streams
+from .imports import after_import
 
 MOST_DISPLAYS = 2000
 """Displays of one cell; what it shows beyond that is thrown away."""
@@ -262,8 +263,15 @@ def _module(name: str, **content: object) -> None:
         setattr(sys.modules[parent], child, module)
 
 
+def _plain_artists(artist: types.ModuleType) -> None:
+    """Leave out the tables of properties in the docstrings of matplotlib: a fifth of its import makes them."""
+    artist.kwdoc = lambda artist: ""  # type: ignore[attr-defined]
+    artist.Artist._update_set_signature_and_docstring = classmethod(lambda cls: None)
+
+
 def install() -> None:
     """Put the stand-ins in the place of what they stand for."""
+    after_import("matplotlib.artist", _plain_artists)
     shows = (DisplayHandle, DisplayObject, TextDisplayObject, HTML, Markdown, Latex, Math, SVG, Pretty, Code, JSON, Image)
     content: dict[str, object] = {each.__name__: each for each in shows}
     content |= {"display": display, "update_display": update_display, "clear_output": clear_output}
