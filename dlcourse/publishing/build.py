@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from sphinx.util.console import strip_colors
 from dlcourse.publishing import cache, pages
 from dlcourse.publishing.errors import PublishingError
 from dlcourse.publishing.execution import ONE_THREAD, Progress, execute, quiet
+from dlcourse.publishing.live import distribution, shipping
 
 WARNING = re.compile(r"(?:WARNING|ERROR|CRITICAL): |^\S*(?:Error|Exception)\b")
 PERCENT = re.compile(r"writing output\.\.\. \[ *(\d+)%\]")
@@ -40,6 +41,7 @@ class BuildResult:
         executed: how many notebooks ran.
         reused: how many notebooks were in the cache.
         seconds: how long it took.
+        note: what the one who builds should know, or an empty string.
     """
 
     site: Path
@@ -48,6 +50,7 @@ class BuildResult:
     executed: int
     reused: int
     seconds: float
+    note: str = ""
 
 
 def site_folder(root: Path) -> Path:
@@ -78,7 +81,9 @@ def build(root: Path, *, fresh: bool = False, on_progress: Progress = quiet) -> 
             shutil.rmtree(cache.caches(root), ignore_errors=True)
         with leaving_site(root):
             ran = execute(root, on_progress=on_progress)
-            made = write_pages(root, work, "html", on_progress)
+            note = fetch_pyodide(on_progress)
+            settings = {distribution.SETTING: distribution.CDN} if note else {}
+            made = write_pages(root, work, "html", on_progress, settings)
         replace(made, site_folder(root))
     return BuildResult(
         site=site_folder(root),
@@ -87,7 +92,24 @@ def build(root: Path, *, fresh: bool = False, on_progress: Progress = quiet) -> 
         executed=len(ran.ran),
         reused=len(ran.reused),
         seconds=time.perf_counter() - started,
+        note=note,
     )
+
+
+def fetch_pyodide(on_progress: Progress = quiet) -> str:
+    """Have Pyodide at hand for the pages that run.
+
+    Args:
+        on_progress: called with bytes fetched, bytes in all, and what arrives.
+
+    Returns:
+        An empty string; where Pyodide cannot be had, a sentence that says so and what the site does instead.
+    """
+    try:
+        distribution.obtain(lambda done, total, name: on_progress(100 * done // total, 100, name))
+    except distribution.OutOfReachError as error:
+        return shipping.without_pyodide(error)
+    return ""
 
 
 @contextlib.contextmanager
@@ -118,7 +140,13 @@ def leaving_site(root: Path) -> Iterator[None]:
         raise
 
 
-def write_pages(root: Path, work: Path, builder: str, on_progress: Progress = quiet) -> Path:
+def write_pages(
+    root: Path,
+    work: Path,
+    builder: str,
+    on_progress: Progress = quiet,
+    settings: Mapping[str, str] | None = None,
+) -> Path:
     """Let jupyter-book write the book into ``work``, every warning an error.
 
     Args:
@@ -126,6 +154,7 @@ def write_pages(root: Path, work: Path, builder: str, on_progress: Progress = qu
         work: an empty folder.
         builder: Sphinx's name of the output: ``html`` or ``gettext``.
         on_progress: called with percent done, 100, and what is done.
+        settings: environment variables for it, beside those of this process.
 
     Returns:
         The folder written.
@@ -140,7 +169,7 @@ def write_pages(root: Path, work: Path, builder: str, on_progress: Progress = qu
     with subprocess.Popen(
         command,
         cwd=root,
-        env=os.environ | ONE_THREAD | {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+        env=os.environ | ONE_THREAD | dict(settings or {}) | {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

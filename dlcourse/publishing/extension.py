@@ -17,7 +17,7 @@ from sphinx.util import logging
 
 from dlcourse.publishing.cache import cache_folder
 from dlcourse.publishing.listing import Listing
-from dlcourse.publishing.live import cells, shipping
+from dlcourse.publishing.live import cells, policy, shipping
 from dlcourse.publishing.pages import as_shown
 from dlcourse.publishing.vendor import FILES
 
@@ -40,7 +40,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", add_to_page, priority=400)
     app.connect("build-finished", add_notebooks)
     app.setup_extension("dlcourse.publishing.live.exercise_pages.documents")
-    app.connect("build-finished", ship)
+    # After 501, where the theme adds a script that differs on each page.
+    app.connect("html-page-context", drop_page_script, priority=900)
+    app.connect("build-finished", ship, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -94,6 +96,21 @@ def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
         context["ipynb_source"] = f"{pagename}.ipynb"
 
 
+def drop_page_script(
+    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Drop the theme's inline script that serves its menu of versions, of which the book has none.
+
+    It differs on each page, and the site's security policy names every inline script.
+    """
+    scripts = context["script_files"]
+    scripts[:] = [
+        each
+        for each in scripts
+        if "DOCUMENTATION_OPTIONS.pagename" not in (each.attributes.get("body") or "")
+    ]
+
+
 def add_notebooks(app: Sphinx, exception: Exception | None) -> None:
     """Put the pages as notebooks, with their outputs, beside the sources that can be downloaded."""
     if exception is not None or app.builder.name != "html":
@@ -113,8 +130,12 @@ def add_notebooks(app: Sphinx, exception: Exception | None) -> None:
 
 def ship(app: Sphinx, exception: Exception | None) -> None:
     """Put Python for the browser into the site."""
-    if exception is None and app.builder.name == "html" and (said := shipping.ship(Path(app.outdir))):
+    if exception is not None or app.builder.name != "html":
+        return
+    site = Path(app.outdir)
+    if said := shipping.ship(site):
         LOG.info(said)
+    (site / policy.SNIPPET).write_text(policy.nginx(site), encoding="utf-8")
 
 
 def as_notebook(app: Sphinx, page: str) -> Path:

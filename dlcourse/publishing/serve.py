@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dlcourse.publishing.build import site_folder
 from dlcourse.publishing.errors import PublishingError
+from dlcourse.publishing.live import policy
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -18,8 +19,19 @@ PORT = 8000
 class _Handler(SimpleHTTPRequestHandler):
     """Files of the site; the browser asks again each time, so a new build shows at once."""
 
+    # What the system says of these endings may be wrong: on Windows any program can change it.
+    extensions_map = {  # noqa: RUF012
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".css": "text/css",
+        ".js": "text/javascript",
+        ".json": "application/json",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")
+        self.send_header(policy.HEADER, policy.policy(Path(self.directory)))
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:

@@ -28,7 +28,8 @@ from dlcourse.publishing.errors import PublishingError
 
 TABLE = Path(__file__).with_name("pyodide.json")
 SETTING = "DLCOURSE_PYODIDE"
-"""The environment variable that says ``cdn`` where the site shall not hold Pyodide."""
+CDN = "cdn"
+"""What that environment variable says where the site shall not hold Pyodide, but name the official distribution."""
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all, and the name of the file."""
@@ -125,8 +126,8 @@ def obtain(on_progress: Progress = lambda done, total, name: None) -> Path:
     Raises:
         OutOfReachError: if neither route gave the files, or the folder cannot be written.
     """
-    if os.environ.get(SETTING) == "cdn":
-        raise OutOfReachError(f"{SETTING} says cdn")
+    if os.environ.get(SETTING) == CDN:
+        raise OutOfReachError(f"{SETTING} is {CDN}")
     target = folder()
     if not absent(target):
         return target

@@ -67,7 +67,7 @@ def ship(site: Path) -> str:
         source = distribution.obtain()
     except distribution.OutOfReachError as error:
         manifest = _on_cdn()
-        said = f"Pyodide is not on the site, and its pages load it from {distribution.release().address}: {error}."
+        said = without_pyodide(error)
     else:
         manifest = _on_site(source, target / PYODIDE)
         said = ""
@@ -84,6 +84,16 @@ def ship(site: Path) -> str:
     }
     (target / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return said
+
+
+def without_pyodide(error: distribution.OutOfReachError) -> str:
+    """Say in a sentence that a site does not hold Pyodide, and what its pages do instead.
+
+    Args:
+        error: why not.
+    """
+    address = distribution.release().address
+    return f"Pyodide is not on the site, so pages that run load it from {address} ({error})."
 
 
 def read_manifest(site: Path) -> Manifest:
