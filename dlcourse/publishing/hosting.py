@@ -10,7 +10,7 @@ from dlcourse.publishing.errors import PublishingError
 from dlcourse.publishing.live import policy
 
 MARK = ".nojekyll"
-"""Tells GitHub Pages to serve folders that begin with an underscore; here it also tells that a folder is a site of ours."""
+"""Tells GitHub Pages to serve folders that begin with an underscore; here also that a folder is a copy of ours."""
 HEADERS = "_headers"
 """What Netlify, Cloudflare Pages and others read the headers from."""
 _DEBRIS = (".buildinfo", ".doctrees", "__pycache__", "*.pyc", ".DS_Store")
