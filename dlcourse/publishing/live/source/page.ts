@@ -1,7 +1,7 @@
 // A page that runs: which cells run when, and what is said about it.
 import { CellView } from './cell';
 import { type Edits, keepEdits } from './edits';
-import { Failure, type Kernel, type Outcome } from './kernel';
+import type { Kernel, Outcome } from './kernel';
 import type { Renderer } from './outputs';
 import type { Cell, OutputMessage, Page } from './protocol';
 import { Status } from './status';
@@ -145,10 +145,8 @@ export class LivePage {
     if (first === undefined && !toEnd) return { ok: true };
     try {
       await this.kernel.start();
-    } catch (error) {
-      const { reason, message } = error instanceof Failure ? error : new Failure('start', String(error));
-      this.status.progressDone();
-      this.died(failure(reason, message));
+    } catch {
+      // on('failed') has said why, or `stop` has begun anew.
       return { ok: false };
     }
     this.status.say(views.length === 1 && first ? words.runningOne(first.name) : words.runningAll(views.length));
