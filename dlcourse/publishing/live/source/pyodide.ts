@@ -16,10 +16,16 @@ export interface Boot extends PyProxy {
   handle(message: unknown): void;
 }
 
+export interface Overflow extends PyProxy {
+  watch(): void;
+}
+
 export interface Pyodide {
   pyimport(name: string): unknown;
   toPy(value: unknown): unknown;
   unpackArchive(bytes: Uint8Array, format: string): void;
+  registerJsModule(name: string, module: object): void;
+  _module: unknown;
   _api: { on_fatal?: (error: unknown) => void };
 }
 

@@ -1,10 +1,11 @@
 // The worker: starts Python, runs cells one after the other, and passes messages.
 import { Downloads } from './downloads';
 import { Failure } from './failure';
+import { install as installFloats } from './floats';
 import { importsOf } from './imports';
 import { install as installProducts } from './products';
 import type { CommMessage, FromWorker, Reason, ToWorker } from './protocol';
-import { type Boot, type PyProxy, type Pyodide, Site } from './pyodide';
+import { type Boot, type Overflow, type PyProxy, type Pyodide, Site } from './pyodide';
 
 const PROGRESS_EVERY = 100; // milliseconds
 
@@ -37,9 +38,11 @@ async function start({ root, manifest, needs }: Extract<ToWorker, { type: 'start
     pyodide = await site.start(needs);
     pyodide._api.on_fatal = (error) => fail(reasonOf(error), String(error));
     post({ type: 'progress', stage: 'start', text: 'Python', done: 1, all: 2 });
+    installFloats(pyodide);
     boot = pyodide.pyimport('dlcourse_live.boot') as Boot;
     boot.start(send, site.names, site.unpackFor);
     await installProducts(pyodide as Pyodide & Parameters<typeof installProducts>[0]);
+    (pyodide.pyimport('dlcourse_live.overflow') as Overflow).watch();
   } catch (error) {
     if (error instanceof Failure) fail(error.reason, error.message);
     else fail(reasonOf(error, 'start'), String(error));
