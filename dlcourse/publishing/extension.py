@@ -5,12 +5,16 @@ Named in ``_config.yml``, so that a plain ``jupyter-book build .`` gives the sam
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from docutils import nodes
 from jupyter_cache import get_cache
+from markupsafe import Markup
+from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
@@ -19,10 +23,19 @@ from dlcourse.publishing.cache import cache_folder
 from dlcourse.publishing.listing import Listing
 from dlcourse.publishing.live import cells, policy, shipping
 from dlcourse.publishing.pages import as_shown
+from dlcourse.publishing.steppers import VIEW, replace_steppers
 from dlcourse.publishing.vendor import FILES
 
 ASSETS = Path(__file__).parent / "assets"
-MATHJAX = "mathjax/tex-chtml-full.js"
+TEMPLATES = Path(__file__).parent / "templates"
+ICONS_STYLE = "icons/icons.css"
+STEPPERS = "steppers.js"
+MATHJAX = "mathjax/mathjax.js"
+# The icons are a font here, and the search has a page of its own.
+UNUSED = re.compile(
+    r'<script[^>]*src="[^"]*/?(?:fontawesome|searchtools|language_data|searchindex)\.js[^"]*"[^>]*></script>'
+)
+STATE = "ipywidgets_state"  # the name that MyST-NB gives the script with the state of all widgets
 WIDGETS = "widgets/widgets.js"
 LOG = logging.getLogger(__name__)
 
@@ -51,6 +64,7 @@ def configure(app: Sphinx, config: Config) -> None:
     config.nb_execution_cache_path = str(cache_folder(Path(app.srcdir)))
     config.nb_ipywidgets_js = {WIDGETS: {"defer": "defer"}}
     config.mathjax_path = MATHJAX
+    config.templates_path = [str(TEMPLATES), *config.templates_path]
     config.html_static_path = [*config.html_static_path, str(ASSETS), str(FILES)]
     config.html_favicon = str(ASSETS / "favicon.svg")
     app.registry.css_files = [each for each in app.registry.css_files if "thebe" not in each[0]]
@@ -67,6 +81,7 @@ def leave_out(app: Sphinx, page: str, source: list[str]) -> None:
 
 def add_style(app: Sphinx) -> None:
     """Put the book's own style after the theme's."""
+    app.add_css_file(ICONS_STYLE, priority=900)
     app.add_css_file("dlcourse.css", priority=900)
 
 
@@ -91,23 +106,45 @@ def is_exercise(page: str) -> bool:
 
 
 def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Offer the executed notebook of a page."""
+    """Offer the executed notebook of a page, and load what its widgets and formulas need, and no more."""
     if as_notebook(app, pagename).is_file():
         context["ipynb_source"] = f"{pagename}.ipynb"
+    context["without_unused_scripts"] = without_unused_scripts
+    body = context.get("body", "")
+    needed = NbMetadataCollector.get_js_files(app.env, pagename)
+    if STATE in needed:
+        models = json.loads(needed[STATE][1]["body"])["state"]
+        body, frames = replace_steppers(body, pagename, models, context["content_root"])
+        context["body"] = body
+        for each in frames:
+            target = Path(app.outdir, each.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(each.content, encoding="utf-8")
+        if frames:
+            app.add_js_file(STEPPERS, loading_method="defer")
+        if not VIEW.search(body):
+            needed.clear()
+
+
+def without_unused_scripts(tags: str) -> Markup:
+    """Leave out of a page's head what the theme loads and the book does not use."""
+    return Markup(UNUSED.sub("", tags))
 
 
 def drop_page_script(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Drop the theme's inline script that serves its menu of versions, of which the book has none.
+    """Drop MathJax where there is no formula, and the theme's inline script that serves its menu of versions.
 
     It differs on each page, and the site's security policy names every inline script.
     """
     scripts = context["script_files"]
+    formulas = 'class="math' in context.get("body", "")
     scripts[:] = [
         each
         for each in scripts
         if "DOCUMENTATION_OPTIONS.pagename" not in (each.attributes.get("body") or "")
+        and (formulas or MATHJAX not in str(each.filename))
     ]
 
 

@@ -7,15 +7,25 @@ To move to a newer version, change the first, delete the second, and run this.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlcourse.publishing.vendor import FILES, HERE, MANIFEST, Component, npm, sha256_by_file
 
 SOURCE = HERE / "source"
+BUNDLE = (
+    "--bundle",
+    "--minify",
+    "--format=iife",
+    "--target=es2020",
+    "--legal-comments=none",
+    "--log-level=warning",
+)
 # Fonts that no page uses: Fraktur, and the slanted and bold sans serif.
 UNUSED_FONTS = ("Fraktur-Bold", "Fraktur-Regular", "SansSerif-Bold", "SansSerif-Italic")
 # What ipywidgets hardly use of these is written in a few lines; together they would be two thirds of the bundle.
@@ -25,6 +35,14 @@ IN_PLACE_OF = {
     "lodash/isEqual": "isequal.js",
     "sanitize-html": "sanitize.js",
 }
+# What the themes draw, by their templates and by `content` in their styles; any other comes from the theme's own font.
+ICONS = """
+    angle-down angle-left angle-right arrow-up arrow-up-right-from-square bars bell check check-circle
+    chevron-down chevron-left chevron-right chevron-up circle-exclamation circle-half-stroke circle-info
+    circle-xmark code copy download expand file file-lines file-pdf home lightbulb link list
+    magnifying-glass magnifying-glass-minus moon outdent pen pencil play rotate-left share stop sun
+    triangle-exclamation xmark
+"""
 
 
 def main() -> int:
@@ -39,7 +57,11 @@ def main() -> int:
         try:
             npm.install(work)
             shutil.rmtree(FILES, ignore_errors=True)
-            components = {"mathjax": vendor_mathjax(work), "widgets": vendor_widgets(work)}
+            components = {
+                "icons": vendor_icons(work),
+                "mathjax": vendor_mathjax(work),
+                "widgets": vendor_widgets(work),
+            }
         except subprocess.CalledProcessError as error:
             print(f"{error.cmd[0]} failed; its own message is above.", file=sys.stderr)
             return 1
@@ -50,17 +72,42 @@ def main() -> int:
     return 0
 
 
+def vendor_icons(work: Path) -> Component:
+    """Take the icons that pages show out of Font Awesome, whose font and script weigh more than a page."""
+    package = work / "node_modules" / "@fortawesome" / "fontawesome-free"
+    target = FILES / "icons"
+    target.mkdir(parents=True)
+    styles = (package / "css" / "fontawesome.css").read_text(encoding="utf-8")
+    found = {name: re.search(rf"\.fa-{name} \{{\s*--fa: \"\\(\w+)\"", styles) for name in ICONS.split()}
+    points = sorted({match[1] if match else sys.exit(f"no icon {name}") for name, match in found.items()})
+    pack_fonts(
+        work,
+        {package / "webfonts" / "fa-solid-900.ttf": target / "icons.woff2"},
+        "".join(chr(int(point, 16)) for point in points),
+    )
+    # The same family and weight as the theme's: what comes later wins, for the characters that it names.
+    (target / "icons.css").write_text(
+        '@font-face{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;'
+        f'src:url("icons.woff2") format("woff2");unicode-range:{",".join(f"U+{point}" for point in points)}}}\n',
+        encoding="utf-8",
+    )
+    shutil.copy(package / "LICENSE.txt", target)
+    return component("icons", "icons/LICENSE.txt", [package])
+
+
 def vendor_mathjax(work: Path) -> Component:
-    """Copy MathJax with every TeX extension in one file, and the fonts that pages use."""
-    package = work / "node_modules" / "mathjax"
+    """Bundle MathJax with what the book's formulas need, and the fonts that pages use."""
+    package = work / "node_modules" / "mathjax-full"
     target = FILES / "mathjax"
-    fonts = Path("output", "chtml", "fonts", "woff-v2")
-    (target / fonts).mkdir(parents=True)
-    shutil.copy(package / "es5" / "tex-chtml-full.js", target)
+    fonts = target / "output" / "chtml" / "fonts" / "woff-v2"
+    fonts.mkdir(parents=True)
+    # MathJax also runs in Node, where it asks for these two.
+    node = ["--define:global=globalThis", '--define:__dirname=""']
+    bundle(work, ["mathjax.js"], target, *node)
+    found = sorted((package / "es5" / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff"))
+    used = [font for font in found if not font.stem.endswith(UNUSED_FONTS)]
+    pack_fonts(work, {font: fonts / f"{font.stem}.woff2" for font in used})
     shutil.copy(package / "LICENSE", target)
-    for font in (package / "es5" / fonts).glob("*.woff"):
-        if not font.stem.endswith(UNUSED_FONTS):
-            shutil.copy(font, target / fonts)
     return component("mathjax", "mathjax/LICENSE", [package])
 
 
@@ -68,31 +115,32 @@ def vendor_widgets(work: Path) -> Component:
     """Bundle the widgets' code and styles, and collect the licences of all that went in."""
     target = FILES / "widgets"
     target.mkdir()
-    subprocess.run(
-        [
-            str(work / "node_modules" / ".bin" / "esbuild"),
-            "widgets.js",
-            "manager.js",
-            f"--outdir={target}",
-            "--inject:typeset.js",
-            *(f"--alias:{name}=./{file}" for name, file in IN_PLACE_OF.items()),
-            "--define:MathJax.Hub.Queue=typesetWithMathJax",
-            "--bundle",
-            "--minify",
-            "--format=iife",
-            "--target=es2020",
-            "--loader:.svg=dataurl",
-            "--legal-comments=none",
-            "--metafile=meta.json",
-            "--log-level=warning",
-        ],
-        cwd=work,
-        check=True,
+    bundle(
+        work,
+        ["widgets.js", "manager.js"],
+        target,
+        "--inject:typeset.js",
+        *(f"--alias:{name}=./{file}" for name, file in IN_PLACE_OF.items()),
+        "--define:MathJax.Hub.Queue=typesetWithMathJax",
+        "--loader:.svg=dataurl",
+        "--metafile=meta.json",
     )
     inputs = json.loads((work / "meta.json").read_text(encoding="utf-8"))["inputs"]
     packages = sorted({npm.package_of(work / name) for name in inputs if name.startswith("node_modules")})
     (target / "LICENSES.txt").write_text(npm.licences(packages), encoding="utf-8")
     return component("widgets", "widgets/LICENSES.txt", packages)
+
+
+def bundle(work: Path, entries: Sequence[str], target: Path, *flags: str) -> None:
+    """Let esbuild put each script and all that it imports into one file of the folder ``target``."""
+    esbuild = str(work / "node_modules" / ".bin" / "esbuild")
+    subprocess.run([esbuild, *entries, f"--outdir={target}", *BUNDLE, *flags], cwd=work, check=True)
+
+
+def pack_fonts(work: Path, places: Mapping[Path, Path], text: str = "") -> None:
+    """Write fonts as WOFF 2, with the characters of ``text`` alone if there are any."""
+    jobs = [{"from": str(old), "to": str(new), "text": text} for old, new in places.items()]
+    subprocess.run(["node", "fonts.mjs", json.dumps(jobs)], cwd=work, check=True)
 
 
 def component(name: str, licence_file: str, packages: list[Path]) -> Component:
