@@ -9,7 +9,7 @@ import type { CellView, LivePage, Result } from './page';
 import { type Earned, keepEarned, readEarned } from './progress';
 import type { Cell, OutputMessage } from './protocol';
 import { Task } from './task';
-import { isReport, REPORT, type Report, spoken } from './verdicts';
+import { isReport, REPORT, type Report, spoken, type Verdict } from './verdicts';
 import { failure, words } from './words';
 
 export function makeExercise(page: LivePage, checks: Cell[]): Exercise {
@@ -128,9 +128,11 @@ class Exercise {
       status.say(words.checkFailed(error?.ename ?? ''), true);
       return;
     }
-    task.found(report, (performance.now() - pressed) / 1000, this.remark(task, ran));
+    const remark = this.remark(task, ran);
+    if (remark !== '') report = withoutUndefined(report);
+    task.found(report, (performance.now() - pressed) / 1000, remark);
     this.keep(task, report);
-    status.say(spoken(report));
+    status.say([remark, spoken(report)].filter((each) => each !== '').join(' '));
   }
 
   /** Runs an answer; nothing that an earlier version of it defined is left. Says nothing of one that is still to be written. */
@@ -242,6 +244,12 @@ class Exercise {
     this.write({});
     this.page.status.say(words.startedOver);
   }
+}
+
+/** An answer that ended early has defined nothing: that is said already, and that its cell has to run first would mislead. */
+function withoutUndefined(report: Report): Report {
+  const misleads = ({ name, message }: Verdict): boolean => message.startsWith(`${name} is not defined`);
+  return { ...report, verdicts: report.verdicts.map((each) => (misleads(each) ? { ...each, message: '' } : each)) };
 }
 
 /** Python that takes away what versions of an answer defined. A list of strings in JSON is one in Python, too. */

@@ -92,7 +92,7 @@ export const words = {
   notYet: 'Not yet:',
   allPassed: (count: number) => (count === 1 ? 'Passed.' : `Passed: all ${count} checks.`),
   notYetSaid: (passed: number, total: number, message: string) =>
-    `Not yet${total === 1 ? '' : `: ${passed} of ${total} checks pass`}. ${message}`,
+    `Not yet${total === 1 ? '' : `: ${passed} of ${total} checks pass`}. ${message}`.trim(),
   changedSince: 'You have changed your answer since this check.',
   lastTime: (passed: number, total: number) =>
     `${words.earned(passed, total)}, when you last checked this answer.`,
