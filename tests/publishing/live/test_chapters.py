@@ -52,7 +52,7 @@ import sys
 from dlcourse_live import formats
 sys.modules["myst_nb"].kept = {}
 def glue(name, value, display=True):
-    sys.modules["myst_nb"].kept[name] = formats.bundle_of(value)["text/plain"]
+    sys.modules["myst_nb"].kept[name] = formats.bundle_of(value)[0]["text/plain"]
 sys.modules["myst_nb"].glue = glue`;
   window.Worker = class extends Worker {
     constructor(...how) {
