@@ -36,7 +36,6 @@ interface Core {
 /** The site's Python: starts it, then has its wheels ready before they are imported. */
 export class Site {
   private readonly unpacked = new Set<string>();
-  private readonly refused = new Map<string, string>();
   private pyodide: Pyodide | undefined;
 
   constructor(
@@ -121,8 +120,6 @@ export class Site {
 
   // Python's import cannot wait for a promise. Returns why it failed where it did.
   private fetchNow(address: string): Uint8Array | string {
-    const known = this.refused.get(address);
-    if (known !== undefined) return known;
     const request = new XMLHttpRequest();
     request.open('GET', this.downloads.url(address), false);
     request.responseType = 'arraybuffer';
@@ -140,11 +137,10 @@ export class Site {
     };
     const view = this.pyodide?.toPy(bytes);
     if (hashlib.sha256(view).hexdigest() !== this.manifest.files[address]?.sha256) {
-      const sentence =
+      return (
         `${nameOf(address)} is not the file that it should be, so it was not used: ` +
-        'reload the page, and tell those who run the site if that does not help.';
-      this.refused.set(address, sentence);
-      return sentence;
+        'reload the page, and tell those who run the site if that does not help.'
+      );
     }
     return bytes;
   }

@@ -85,7 +85,7 @@ function comm(message: CommMessage): void {
 function reasonOf(error: unknown, otherwise: Reason = 'crash'): Reason {
   const said = String(error);
   if (/call stack|recursion/i.test(said)) return 'recursion';
-  if (/memory|\bOOM\b|allocat/i.test(said)) return 'memory';
+  if (/out of memory|\bOOM\b|allocat|enlarge memory/i.test(said)) return 'memory';
   return otherwise;
 }
 
