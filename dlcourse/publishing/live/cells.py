@@ -21,6 +21,8 @@ from sphinx.writers.html5 import HTML5Translator
 from dlcourse.publishing.live import packages
 
 NUMBER = "live_number"
+DATA = "live_data"
+"""What else a cell's ``div`` says of itself: attributes by name."""
 _CALLED = {
     "jax": "JAX",
     "keras": "Keras",
@@ -143,6 +145,7 @@ def number(doctree: nodes.document, notebook: NotebookNode) -> None:
 def open_container(self: HTML5Translator, node: nodes.Element) -> None:
     """Open the ``div`` of a container as MyST does, with the cell's number if it is one."""
     attributes = {"data-cell": str(node[NUMBER])} if NUMBER in node else {}
+    attributes |= node.get(DATA, {})
     if "style" in node:
         attributes["style"] = node["style"]
     kind = "docutils" if node.get("is_div", False) else "docutils container"

@@ -15,10 +15,9 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.writers.html5 import HTML5Translator
 from sphinx_external_toc.api import Document, FileItem, SiteMap, TocTree
 
-from dlcourse.publishing.live.cells import digest
+from dlcourse.publishing.live.cells import DATA, NUMBER, digest
 from dlcourse.publishing.live.exercise_pages import text
 from dlcourse.publishing.live.exercise_pages.cells import described
 from dlcourse.publishing.live.exercise_pages.notebooks import Exercise, find, folder
@@ -27,13 +26,8 @@ NAMES = ("grade_id", "role", "task")
 """What a cell of the page says of itself."""
 
 
-class Marked(nodes.Element):
-    """A cell that says what it is for."""
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
-    app.add_node(Marked, html=(open_marked, close_marked))
     app.connect("builder-inited", add_to_contents)
     app.connect("env-get-outdated", add_documents)
     app.connect("source-read", write_page)
@@ -135,22 +129,8 @@ def mark_cells(app: Sphinx, doctree: nodes.document) -> None:
         return
     found = [node for node in doctree.findall(nodes.container) if node.get("nb_element") == "cell_code"]
     for n, (node, about) in enumerate(zip(found, described(exercise), strict=True)):
-        marked = Marked("", cell=n, about=about)
-        node.replace_self(marked)  # which gives it the node's classes
-        node["classes"] = []
-        marked += node
-
-
-def open_marked(self: HTML5Translator, node: Marked) -> None:
-    """Open the ``div``."""
-    attributes = {"data-cell": str(node["cell"])}
-    attributes |= {f"data-{key.replace('_', '-')}": node["about"].get(key, "") for key in NAMES}
-    self.body.append(self.starttag(node, "div", **{key: value for key, value in attributes.items() if value}))
-
-
-def close_marked(self: HTML5Translator, node: Marked) -> None:
-    """Close the ``div``."""
-    self.body.append("</div>\n")
+        node[NUMBER] = n
+        node[DATA] = {f"data-{name.replace('_', '-')}": about[name] for name in NAMES if name in about}
 
 
 def name_source(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:

@@ -183,7 +183,7 @@ class Exercise {
     );
     const load = button(words.load, () => file.click());
     tools?.replaceChildren(this.downloadButton(), load, startOver, file);
-    const last = this.tasks.at(-1)?.answer.element.parentElement;
+    const last = document.querySelector<HTMLElement>('article section');
     last?.append(make('p', 'dl-at-end', `${words.handIn} `, this.downloadButton()));
     document.querySelectorAll<HTMLElement>('a.dl-notebook').forEach((link) => (link.hidden = true));
     for (const view of this.page.cells) {

@@ -40,7 +40,7 @@ export class Task {
     const head = make('div', 'dl-check-head', this.line, this.stopButton);
     this.element = make('div', 'dl-report', head, this.verdicts, this.printed.element, this.note);
     this.element.dataset.gradeId = check.grade_id ?? '';
-    answer.element.after(this.element);
+    answer.element.append(this.element);
     this.set('none', '');
   }
 

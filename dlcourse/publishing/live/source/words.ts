@@ -95,7 +95,9 @@ export const words = {
     `Not yet${total === 1 ? '' : `: ${passed} of ${total} checks pass`}. ${message}`.trim(),
   changedSince: 'You have changed your answer since this check.',
   lastTime: (passed: number, total: number) =>
-    `${words.earned(passed, total)}, when you last checked this answer.`,
+    passed === total
+      ? 'Passed when you last checked this answer.'
+      : `${passed} of ${total} checks passed when you last checked this answer.`,
   earned: (passed: number, total: number) =>
     total === 1 && passed === 1 ? '1 of 1 check passes' : `${passed} of ${total} checks pass`,
   download: 'Download notebook',
