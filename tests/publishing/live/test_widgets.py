@@ -145,6 +145,11 @@ box
 }
 
 
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
 def saved_widgets():
     """The markup of a slider that nothing follows, and of one that is linked, as the build leaves them."""
     alone = ipywidgets.IntSlider(description="alone")
@@ -193,8 +198,7 @@ def address(tmp_path_factory):
         <script defer src="_static/live/live.js"></script>
         <article class="bd-article"><h1>Widgets</h1><div style="height: 400vh"></div>{saved_widgets()}{code}</article>"""
     )
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(site))
-    handler.log_message = lambda *arguments: None
+    handler = functools.partial(Silent, directory=str(site))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -219,7 +223,7 @@ def page(chromium, address):
 @pytest.fixture(scope="module")
 def running(page):
     page.get_by_role("button", name="Run this page").click()
-    cells = {name: page.locator(f'[data-cell="{n}"]') for n, name in enumerate(CELLS)}
+    cells = {name: page.locator(f'[data-cell="{n}"] .dl-bar ~ .dl-live-output') for n, name in enumerate(CELLS)}
     page.wait_for_function(
         "document.querySelectorAll('[data-cell][data-state=done]').length === " + str(len(CELLS)), timeout=240_000
     )
@@ -280,7 +284,8 @@ def test_interact(running):
     before = cell.locator("img").get_attribute("src")
     slide(cell, "power")
     cell.get_by_text("power 4").wait_for()
-    cell.page.wait_for_function("before => document.querySelector('[data-cell=\"1\"] img').src !== before", arg=before)
+    cell.page.wait_for_function("before => document.querySelector('[data-cell=\"1\"] img')?.src !== before", arg=before)
+    cell.locator("img").wait_for()
     assert cell.locator("img").count() == 1
     slide(cell, "power", "End")
     cell.get_by_text("five is too much").first.wait_for()

@@ -32,6 +32,7 @@ interface Callbacks {
   iopub?: { status?: Handler };
 }
 
+const LONGEST_WAIT = 10_000; // milliseconds
 const VIEW = 'application/vnd.jupyter.widget-view+json';
 
 export class LiveWidgets {
@@ -63,18 +64,31 @@ export class LiveWidgets {
     await this.order;
     const manager = await this.started();
     const view = (await manager.create_view(await manager.get_model(modelId))) as WidgetView;
-    for (const each of this.shown) {
-      if (each.host.isConnected) continue;
-      each.view.remove();
-      this.shown.delete(each);
+    this.forget();
+    // What an Output area holds is made before the area has its place.
+    for (let waited = 0; !host.isConnected && waited < LONGEST_WAIT; waited += 50) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    if (!host.isConnected) {
-      view.remove();
-      return;
-    }
+    if (!host.isConnected) return;
     host.replaceChildren();
     manager.attach(view, host);
     this.shown.add({ host, view });
+  }
+
+  /** Ends the views whose place has gone from the page. */
+  private forget(): void {
+    const gone = [...this.shown].filter(({ host }) => !host.isConnected);
+    if (gone.length === 0) return;
+    // Lumino ends only what is in the page.
+    const stage = document.createElement('div');
+    stage.hidden = true;
+    document.body.append(stage);
+    for (const each of gone) {
+      this.shown.delete(each);
+      stage.append(each.host);
+      each.view.remove();
+    }
+    stage.remove();
   }
 
   private started(): Promise<LiveManager> {

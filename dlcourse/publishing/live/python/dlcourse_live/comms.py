@@ -14,8 +14,9 @@ from typing import Any
 from . import channel, display, streams
 from .imports import after_import
 
-SYNC_SECONDS = 0.1
-"""How often an Output area sends what it holds while it is being filled: each time it sends all of it."""
+FIRST_SECONDS, NEXT_SECONDS = 0.5, 0.1
+"""When an Output area that is being filled sends what it holds, all of it each time. What is done sooner replaces what
+was there at once: text would otherwise take the place of a figure, and be joined by the new figure a little later."""
 
 # What a line showed before a carriage return is overwritten by what follows.
 _OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\n\r])")
@@ -119,7 +120,7 @@ class _Record:
         self.area = area
         self.new: list[dict[str, Any]] = []
         self.clear_first = False
-        self.sent = 0.0
+        self.due = 0.0
 
     def take(self, message: channel.Message) -> None:
         if message["type"] == "clear" and message["wait"]:
@@ -129,7 +130,7 @@ class _Record:
             self.new.append({"type": "clear"})
             self.clear_first = False
         self.new.append(message)
-        if time.monotonic() - self.sent > SYNC_SECONDS:
+        if time.monotonic() > self.due:
             self.send()
 
     def send(self) -> None:
@@ -140,7 +141,7 @@ class _Record:
             _add(outputs, message)
         self.new.clear()
         self.area.outputs = tuple(outputs)
-        self.sent = time.monotonic()
+        self.due = time.monotonic() + NEXT_SECONDS
 
 
 def _add(outputs: list[dict[str, Any]], message: dict[str, Any]) -> None:
@@ -183,6 +184,7 @@ def _capture(widget_output: ModuleType) -> None:
     def enter(area: Any) -> Any:
         streams.flush()
         record = area.__dict__.setdefault("_record", _Record(area))
+        record.due = time.monotonic() + FIRST_SECONDS
         diverted = channel.diverted(lambda message: take(record, message))
         diverted.__enter__()
         opened.append((record, diverted))
