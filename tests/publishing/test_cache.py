@@ -35,7 +35,7 @@ def test_renamed_file_has_another_cache(package):
     assert cache.package_hash(package) != before
 
 
-@pytest.mark.parametrize("name", ["grading/course.py", "cli.py", "neurons/__pycache__/neuron.pyc"])
+@pytest.mark.parametrize("name", ["grading/course.py", "cli/common.py", "neurons/__pycache__/neuron.pyc"])
 def test_rooms_that_no_chapter_imports_do_not_count(package, name):
     before = cache.package_hash(package)
     (package / name).write_text("CHANGED = True\n")
