@@ -22,7 +22,7 @@ CELLS = [
     ("print('the total is', total)", True),
     ("total + 1", True),
 ]
-READY = 40_000  # ms; Python starts on a machine that other tests use too
+READY = 120_000  # ms; Python starts on a machine that other tests use too
 STATUS = ".dl-live > [role=status]"
 
 pytestmark = pytest.mark.slow
@@ -151,7 +151,9 @@ def run(page, n, source=None):
         write(page, n, source)
     before = page.evaluate("heard.length")
     press(page, f"Run: cell {n}")
-    page.wait_for_function("n => heard.slice(n).some((line) => /^(Done|Failed)/.test(line))", arg=before, timeout=READY)
+    page.wait_for_function(
+        "n => heard.slice(n).some((line) => /^(Done|Failed)/.test(line))", arg=before, timeout=READY
+    )
 
 
 def reset(page, n):
@@ -220,7 +222,10 @@ def test_html_is_made_harmless(running):
     shown = cell(running, 4).locator(".cell_output")
     harmful = "script, iframe, form, input, button, [onerror], [onload], [href^=javascript], [src^=http], [style*=url]"
     assert shown.locator(harmful).count() == 0
-    assert shown.locator("use").evaluate_all("all => all.map((each) => each.getAttribute('href'))") == ["#dot", None]
+    assert shown.locator("use").evaluate_all("all => all.map((each) => each.getAttribute('href'))") == [
+        "#dot",
+        None,
+    ]
     assert shown.locator("td").inner_text() == "1"
     assert shown.locator("em").evaluate("e => getComputedStyle(e).color") == "rgb(1, 2, 3)"
     assert running.locator("h1").is_visible()
@@ -267,13 +272,15 @@ def test_flood_is_cut_with_a_sentence(running):
 
 
 def test_too_large_an_array_is_an_error_like_others(running):
-    run(running, 4, "np.ones(10**10)")
+    run(running, 4, "[np.empty(10**8) for _ in range(9)]")
     assert "MemoryError" in output(running, 4)
     reset(running, 4)
 
 
 def focused(page):
-    return page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent")
+    return page.evaluate(
+        "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
+    )
 
 
 def test_everything_is_reached_by_keyboard(running):
@@ -356,6 +363,8 @@ def visit(chromium, address):
 
 
 def begin(page):
+    # What is looked at here needs no Python, which would take its seconds to start.
+    page.route("**/worker.js*", lambda route: route.abort())
     page.get_by_role("button", name="Run this page").click()
     page.locator(".cm-content").first.wait_for()
 
@@ -431,7 +440,9 @@ FAILURES = {
         False,
     ),
     "blocked worker": (
-        lambda page: page.add_init_script("globalThis.Worker = class { constructor() { throw new Error('blocked') } }"),
+        lambda page: page.add_init_script(
+            "globalThis.Worker = class { constructor() { throw Error('no') } }"
+        ),
         "did not let Python start in the background: allow scripts and workers",
         True,
     ),
@@ -465,7 +476,7 @@ def test_failure_is_one_sentence_and_the_page_stays_usable(visit, name):
     if pressed:
         page.get_by_role("button", name="Run this page").click()
     said = wait_for_status(page, sentence)
-    assert said.count(". ") == 0, "one sentence"
+    assert ". " not in said.removesuffix("Download the notebook").strip(), "more than one sentence"
     assert page.locator("h1").is_visible()
     assert page.locator('[aria-busy="true"], [data-state="running"], [data-state="waiting"]').count() == 0
     assert "left by the build 1" in output(page, 1)

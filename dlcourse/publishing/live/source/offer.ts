@@ -57,9 +57,10 @@ export function offer(root: string): void {
   }
 }
 
+// Asks each time whether the cells are still those of the page: an old copy would not fit its numbers.
 async function load(root: string): Promise<Page> {
   const name = location.href.replace(/[?#].*$/, '').slice(root.length).replace(/\.html$/, '').replace(/^$|\/$/, '$&index');
-  const response = await fetch(new URL(`_live/${name}.json`, root));
+  const response = await fetch(new URL(`_live/${name}.json`, root), { cache: 'no-cache' });
   if (!response.ok) throw new Error(String(response.status));
   return (await response.json()) as Page;
 }
