@@ -1,17 +1,13 @@
 """Every exercise is proven: right work earns all points, wrong work loses what it should and is told why."""
 
-import importlib
-import inspect
 import json
 import multiprocessing
 import os
 import re
 import subprocess
 import sys
-import textwrap
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -27,20 +23,12 @@ from dlcourse.grading.execution.execute import execute
 from dlcourse.grading.execution.jobs import Outcome, make_job
 from dlcourse.grading.material import earlier_modules
 from dlcourse.grading.proof import Prover
+from shortcuts import shortcuts_of
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "exercises").glob("*/*.md"))
 APART = ("frameworks/jax", "frameworks/tensorflow")
 NAMES = [path.relative_to(ROOT / "exercises").with_suffix("").as_posix() for path in PATHS]
-
-
-@dataclass(frozen=True)
-class Shortcut:
-    """An answer that uses the package instead of being one."""
-
-    task: str
-    way: str
-    code: str
 
 
 def mistakes_of(name):
@@ -67,31 +55,13 @@ def task_names(name):
     return [json.loads(answer)["grade_id"] for answer in answers]
 
 
-def shortcuts_of(name):
-    """Make the shortcuts that exist for an exercise: a task has a counterpart if its module defines the same name."""
-    module = importlib.import_module("dlcourse." + name.replace("/", "."))
-    for task in task_names(name):
-        counterpart = getattr(module, task, None)
-        if not callable(counterpart):
-            continue
-        path = module.__name__
-        yield Shortcut(task, "imported", f"from {path} import {task}")
-        yield Shortcut(
-            task,
-            "wrapped",
-            f"import {path} as chapter\n\n\n"
-            f"def {task}(*args, **options):\n    return chapter.{task}(*args, **options)\n",
-        )
-        yield Shortcut(task, "pasted", textwrap.dedent(inspect.getsource(counterpart)))
-
-
 MISTAKES = [
     pytest.param(name, m, id=f"{name}: {m.task}: {m.name}") for name in NAMES for m in mistakes_of(name)
 ]
 SHORTCUTS = [
     pytest.param(name, shortcut, id=f"{name}: {shortcut.task} {shortcut.way}")
     for name in NAMES
-    for shortcut in shortcuts_of(name)
+    for shortcut in shortcuts_of(name, task_names(name))
 ]
 
 
@@ -272,7 +242,7 @@ def test_a_shortcut_earns_nothing_and_is_refused(name, shortcut, exercises, prov
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_grader_refuses_shortcuts(name, exercises):
-    for shortcut in shortcuts_of(name):
+    for shortcut in shortcuts_of(name, task_names(name)):
         work = with_shortcut(exercises[name], shortcut)
         job = make_job(work, exercises[name], chapter=name)
         outcome = Outcome.from_bytes(execute(job.to_bytes()))

@@ -65,7 +65,9 @@ def _pattern(code: str) -> re.Pattern[bytes]:
     number = rb"[\x80-\xff]*[\x00-\x7f]"
     parts = re.findall(r"[0-9a-f]{2}|[()%]", code)
     return re.compile(
-        b"".join(number if p == "%" else p.encode() if p in "()" else re.escape(bytes.fromhex(p)) for p in parts),
+        b"".join(
+            number if p == "%" else p.encode() if p in "()" else re.escape(bytes.fromhex(p)) for p in parts
+        ),
         re.DOTALL,
     )
 
