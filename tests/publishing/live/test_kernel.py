@@ -56,7 +56,7 @@ class Handler(SimpleHTTPRequestHandler):
         ".wasm": "application/wasm",
     }
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         name = self.path.rpartition("/")[2]
         self.server.asked.append(name)
         package = name.partition("-")[0]

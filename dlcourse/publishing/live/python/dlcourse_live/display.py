@@ -27,7 +27,11 @@ _shown: dict[int, int] = {}
 
 
 def publish(
-    data: formats.Bundle, metadata: formats.Bundle | None = None, *, display_id: str = "", update: bool = False
+    data: formats.Bundle,
+    metadata: formats.Bundle | None = None,
+    *,
+    display_id: str = "",
+    update: bool = False,
 ) -> None:
     """Show a MIME bundle."""
     streams.flush()
@@ -74,7 +78,11 @@ def display(
     if display_id:
         handle = DisplayHandle(display_id if isinstance(display_id, str) else None)
     for value in values:
-        if not raw and not isinstance(value, type) and callable(own := getattr(value, "_ipython_display_", None)):
+        if (
+            not raw
+            and not isinstance(value, type)
+            and callable(own := getattr(value, "_ipython_display_", None))
+        ):
             own()
             continue
         data, about = (value, {}) if raw and isinstance(value, dict) else formats.bundle_of(value)
@@ -272,7 +280,20 @@ def _plain_artists(artist: types.ModuleType) -> None:
 def install() -> None:
     """Put the stand-ins in the place of what they stand for."""
     after_import("matplotlib.artist", _plain_artists)
-    shows = (DisplayHandle, DisplayObject, TextDisplayObject, HTML, Markdown, Latex, Math, SVG, Pretty, Code, JSON, Image)
+    shows = (
+        DisplayHandle,
+        DisplayObject,
+        TextDisplayObject,
+        HTML,
+        Markdown,
+        Latex,
+        Math,
+        SVG,
+        Pretty,
+        Code,
+        JSON,
+        Image,
+    )
     content: dict[str, object] = {each.__name__: each for each in shows}
     content |= {"display": display, "update_display": update_display, "clear_output": clear_output}
     _module("IPython", get_ipython=get_ipython, version_info=(8, 24, 0), __version__="8.24.0")

@@ -13,6 +13,7 @@ from .channel import Message
 
 _PLACE = re.compile(r'^  File "<(?P<cell>[^>]*)>", line (?P<line>\d+)(?:, in (?P<name>.*))?$')
 _names: dict[str, str] = {}
+_sources: dict[str, list[str]] = {}
 LONGEST = 20_000
 """The longest text of an error [characters]."""
 
@@ -24,7 +25,7 @@ def register(code: str, name: str) -> str:
     """
     lines = [f"{line}\n" for line in code.split("\n")]
     turn, file = 1, f"<{name}>"
-    while file in _names and linecache.cache[file][2] != lines:
+    while _sources.setdefault(file, lines) != lines:
         turn += 1
         file = f"<{name} #{turn}>"
     # Without a time of change, linecache does not look for a file.

@@ -7,6 +7,7 @@ import inspect
 import sys
 import traceback
 import types
+from contextlib import suppress
 from typing import Any
 
 from .streams import LIMIT
@@ -23,6 +24,13 @@ METHODS = {
     "application/json": "_repr_json_",
 }
 WIDTH = 79
+_BRACKETS: dict[type, tuple[str, str]] = {
+    dict: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+    list: ("[", "]"),
+    set: ("{", "}"),
+    tuple: ("(", ")"),
+}
 MOST_ITEMS = 1000
 
 
@@ -46,31 +54,34 @@ def bundle_of(value: object) -> tuple[Bundle, Bundle]:
 def pretty(value: object, indent: int = 0) -> str:
     """Write a value as IPython does: containers that do not fit into a line have one item a line."""
     if isinstance(value, type) and type(value).__repr__ is type.__repr__:
-        return value.__qualname__ if value.__module__ == "builtins" else f"{value.__module__}.{value.__qualname__}"
+        return (
+            value.__qualname__
+            if value.__module__ == "builtins"
+            else f"{value.__module__}.{value.__qualname__}"
+        )
     if isinstance(value, types.FunctionType):
         try:
             return f"<function {value.__module__}.{value.__qualname__}{inspect.signature(value)}>"
         except (TypeError, ValueError):
             return repr(value)
-    if type(value) not in (dict, list, tuple, set, frozenset) or not value:
+    if type(value) not in _BRACKETS or not value:
         return repr(value)
     return _container(value, indent)
 
 
 def _container(value: Any, indent: int) -> str:
     """Write a container, in one line if it fits."""
-    opening, closing = {dict: "{}", list: "[]", tuple: "()", set: "{}", frozenset: "{}"}[type(value)]
-    if type(value) is frozenset:
-        opening, closing = "frozenset({", "})"
+    opening, closing = _BRACKETS[type(value)]
     inner = indent + len(opening)
     shown = list(value)[:MOST_ITEMS]
     if type(value) in (set, frozenset):
-        try:
+        # What cannot be compared stays in its order.
+        with suppress(Exception):
             shown = sorted(shown)
-        except Exception:  # what cannot be compared stays in its order
-            pass
     if type(value) is dict:
-        items = [f"{(head := pretty(key, inner) + ': ')}{pretty(value[key], inner + len(head))}" for key in shown]
+        items = [
+            f"{(head := pretty(key, inner) + ': ')}{pretty(value[key], inner + len(head))}" for key in shown
+        ]
     else:
         items = [pretty(each, inner) for each in shown]
     if len(value) > MOST_ITEMS:

@@ -6,7 +6,8 @@ from matplotlib import pyplot
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.backends.backend_agg import FigureCanvasAgg, FigureManagerBase
 
-from dlcourse_live.display import display
+# Python reads this file under another name, so that it has no neighbours.
+from dlcourse_live.display import display  # type: ignore[import-not-found]
 
 FigureCanvas = FigureCanvasAgg
 FigureManager = FigureManagerBase

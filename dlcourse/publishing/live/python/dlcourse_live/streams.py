@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
+from typing import SupportsIndex
 
 from . import channel
 
@@ -117,7 +118,7 @@ def install() -> None:
     sys.stderr = Stream("stderr")
     sleep = time.sleep
 
-    def sleep_after_flush(seconds: float, /) -> None:
+    def sleep_after_flush(seconds: float | SupportsIndex, /) -> None:
         """Sleep, with nothing left unsaid: no timer could say it meanwhile."""
         flush()
         sleep(seconds)
