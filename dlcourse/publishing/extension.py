@@ -19,7 +19,9 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
 
+from dlcourse.publishing import styles
 from dlcourse.publishing.cache import cache_folder
+from dlcourse.publishing.drawings import lighter, pack_pictures
 from dlcourse.publishing.listing import Listing
 from dlcourse.publishing.live import cells, policy, shipping
 from dlcourse.publishing.pages import as_shown
@@ -56,6 +58,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # After 501, where the theme adds a script that differs on each page.
     app.connect("html-page-context", drop_page_script, priority=900)
     app.connect("build-finished", ship, priority=900)
+    # After all scripts are there, whose words decide.
+    app.connect("build-finished", trim_styles, priority=950)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -115,15 +119,16 @@ def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
     if STATE in needed:
         models = json.loads(needed[STATE][1]["body"])["state"]
         body, frames = replace_steppers(body, pagename, models, context["content_root"])
-        context["body"] = body
         for each in frames:
             target = Path(app.outdir, each.name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(each.content, encoding="utf-8")
+            target.write_text(pack_pictures(each.content), encoding="utf-8")
         if frames:
             app.add_js_file(STEPPERS, loading_method="defer")
         if not VIEW.search(body):
             needed.clear()
+    if body:
+        context["body"] = lighter(body)
 
 
 def without_unused_scripts(tags: str) -> Markup:
@@ -178,3 +183,9 @@ def ship(app: Sphinx, exception: Exception | None) -> None:
 def as_notebook(app: Sphinx, page: str) -> Path:
     """Name the file in which MyST-NB leaves a page as a notebook, without its outputs."""
     return Path(app.env.mystnb_config.output_folder, f"{page}.ipynb")
+
+
+def trim_styles(app: Sphinx, exception: Exception | None) -> None:
+    """Leave out of the themes' styles what no page uses."""
+    if exception is None and app.builder.name == "html":
+        styles.trim(Path(app.outdir))
