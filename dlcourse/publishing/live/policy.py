@@ -54,7 +54,7 @@ add_header {HEADER} "{policy(site)}" always;
 add_header X-Content-Type-Options nosniff always;
 add_header Cache-Control no-cache;
 include /etc/nginx/mime.types;
-types {{ text/javascript mjs; application/wasm wasm; application/zip whl; }}
+types {{ text/javascript mjs; application/zip whl; }}
 gzip on;
 gzip_types application/wasm application/json text/javascript application/javascript text/css image/svg+xml;
 """
