@@ -238,7 +238,8 @@ def test_text_can_be_written_over_and_coloured(running):
     run(
         running,
         4,
-        "import sys\nfor i in range(4):\n    sys.stderr.write(f'\\r{i} of 3')\nprint('\\x1b[31mred\\x1b[0m <b>plain</b>')",
+        "import sys\nfor i in range(4):\n    sys.stderr.write(f'\\r{i} of 3')\n"
+        "print('\\x1b[31mred\\x1b[0m <b>plain</b>')",
     )
     shown = cell(running, 4).locator(".cell_output")
     assert shown.locator(".stderr").inner_text().strip() == "3 of 3"
