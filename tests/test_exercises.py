@@ -15,6 +15,8 @@ import pytest
 
 pytest.importorskip("nbgrader", reason='the grader is not installed: pip install "dlcourse[grading]"')
 
+from shortcuts import shortcuts_of
+
 from dlcourse.checks import declared, judge, observe
 from dlcourse.grading import notebooks, sample, sandbox
 from dlcourse.grading.course import Course
@@ -23,7 +25,6 @@ from dlcourse.grading.execution.execute import execute
 from dlcourse.grading.execution.jobs import Outcome, make_job
 from dlcourse.grading.material import earlier_modules
 from dlcourse.grading.proof import Prover
-from shortcuts import shortcuts_of
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "exercises").glob("*/*.md"))

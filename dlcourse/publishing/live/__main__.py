@@ -98,13 +98,14 @@ def _installed(work: Path) -> Path:
 
 
 def _build(work: Path) -> None:
-    """Check the types, compile the products of matrices, and bundle."""
+    """Check the types, compile the loops for NumPy, and bundle."""
 
     def run(tool: str, *arguments: str) -> None:
         subprocess.run([str(work / "node_modules" / ".bin" / tool), *arguments], cwd=work, check=True)
 
     for out, fused in (("matmul.wasm", False), ("matmul-fused.wasm", True)):
         run("asc", "matmul.ts", "--outFile", out, *LOOPS, *(FUSED if fused else PLAIN))
+    run("asc", "finite.ts", "--outFile", "finite.wasm", *LOOPS)
     run("tsc", "--project", "tsconfig.json")
     bundles = {
         "page": ("live=live.ts", "live=style.css", "--format=iife"),

@@ -6,9 +6,10 @@ import pytest
 
 pytest.importorskip("nbgrader", reason='the grader is not installed: pip install "dlcourse[grading]"')
 
+from shortcuts import shortcuts_of
+
 from dlcourse.grading import notebooks, sample
 from dlcourse.publishing.live.packages import ROOMS
-from shortcuts import shortcuts_of
 
 ROOT = Path(__file__).parents[3]
 NAMES = [

@@ -2,6 +2,7 @@
 // after each operation and warns, or raises, as numpy.errstate says. WebAssembly has no such flags. So NumPy's inner
 // loops are watched: where a result is infinite or not a number and its inputs do not explain that, the flag is set that a
 // processor would have set, and NumPy, which asks as ever, says the rest. See dlcourse_live/overflow.py.
+import code from './finite.wasm';
 import type { Pyodide } from './pyodide';
 
 /** The flags as NumPy numbers them (NPY_FPE_*). */
@@ -9,6 +10,9 @@ const DIVIDE = 1;
 const OVERFLOW = 2;
 const INVALID = 8;
 const ALL = DIVIDE | OVERFLOW | INVALID;
+
+/** So many results are explained, from the first that is not finite on: a network that diverged shall not be slow, too. */
+const MOST = 10_000;
 
 /** Numbers of NumPy's types (NPY_TYPES). */
 const FLOAT = 11;
@@ -71,10 +75,16 @@ interface Emscripten {
   HEAPU32: Uint32Array;
   HEAPF32: Float32Array;
   HEAPF64: Float64Array;
+  memory: WebAssembly.Memory;
   LDSO: { loadedLibsByName: Record<string, { exports: Record<string, unknown> }> };
   addFunction(call: (...numbers: number[]) => number | void, signature: string): number;
   getWasmTableEntry(index: number): (...numbers: number[]) => number;
   _malloc(bytes: number): number;
+}
+
+/** finite.ts. */
+interface Finite {
+  unusual(type: number, address: number, step: number, count: number): number;
 }
 
 /** An inner loop, with what there is to know about it. */
@@ -139,16 +149,8 @@ export function install(pyodide: Pick<Pyodide, '_module' | 'registerJsModule'>):
     return String.fromCharCode(...module.HEAPU8.subarray(at, module.HEAPU8.indexOf(0, at)));
   }
 
-  /** Return the first of some numbers that is not finite, or how many there are. */
-  function unusual(type: number, address: number, step: number, count: number): number {
-    const numbers = memory(type);
-    const stride = step >> shift(type);
-    for (let k = 0, at = address >>> shift(type); k < count; k++, at += stride) {
-      const x = numbers[at]!;
-      if (x - x !== 0) return k;
-    }
-    return count;
-  }
+  const finite = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory: module.memory } });
+  const { unusual } = finite.exports as unknown as Finite;
 
   function reader(type: number, address: number, step: number): (k: number) => number {
     const numbers = memory(type);
@@ -202,7 +204,7 @@ export function install(pyodide: Pick<Pyodide, '_module' | 'registerJsModule'>):
         return floating(kind) && pointer(args, i) !== place ? reader(kind, pointer(args, i), signed(steps, i)) : one;
       }) as [typeof one, (typeof one)?];
       let found = 0;
-      for (let k = from; k < count && found !== ALL; k++) {
+      for (let k = from; k < Math.min(count, from + MOST) && found !== ALL; k++) {
         const value = result(k);
         if (value - value !== 0) found |= noted(value, x(k), y(k), pole);
       }

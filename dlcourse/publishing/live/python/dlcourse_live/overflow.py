@@ -14,10 +14,13 @@ import re
 import sys
 from pathlib import Path
 
-# How NumPy's functions ask, in WebAssembly: they call, drop (1a) what that says, put the stack back, and return 0 (41 00). Without
-# the drop and the 0, what was said stays on the stack, and is what they return. `%` is a number of any length.
+# How NumPy's functions ask, in WebAssembly: they call, drop (1a) what that says, put the stack back, and return 0
+# (41 00). Without the drop and the 0, what was said stays on the stack, and is what they return. `%` is a number
+# of any length.
 _ASKS = {
-    "npy_get_floatstatus_barrier": "(41 00 10 %) 1a (20 00 04 40 20 01 20 00 2d 00 00 3a 00 0f 0b 20 01 41 10 6a 24 %) 41 00 0b",
+    "npy_get_floatstatus_barrier": (
+        "(41 00 10 %) 1a (20 00 04 40 20 01 20 00 2d 00 00 3a 00 0f 0b 20 01 41 10 6a 24 %) 41 00 0b"
+    ),
     "npy_get_floatstatus": "(20 00 41 00 3a 00 0f 20 00 41 0f 6a 10 %) 1a (20 00 41 10 6a 24 %) 41 00 0b",
     # It stands behind the first, whose 0 is gone by now.
     "npy_clear_floatstatus_barrier": "(01 01 0b 0a 00 20 00 10 %) 1a () 41 00 0b",
@@ -27,11 +30,33 @@ _ANSWERS = rb"\1" + bytes.fromhex("01") + rb"\2" + bytes.fromhex("01 01 0b")
 _RAISES = "(20 00 04 40 41) 00 (10 % 1a 0c 01 0b 20 01 41 0c)"
 _INVALID = rb"\1" + bytes.fromhex("08") + rb"\2"
 
-_UFUNCS = """
-    add subtract multiply divide floor_divide remainder divmod fmod power float_power square reciprocal matmul
-    exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 sqrt sin cos tan arcsin arccos sinh cosh arccosh arctanh
-    hypot ldexp nextafter degrees
-""".split()
+# The functions whose result may be infinite or not a number though their inputs are neither.
+_OPERATORS = (
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "floor_divide",
+    "remainder",
+    "divmod",
+    "fmod",
+    "matmul",
+)
+_POWERS = ("power", "float_power", "square", "reciprocal", "exp", "exp2", "expm1", "sqrt", "hypot", "ldexp")
+_LOGARITHMS = ("log", "log2", "log10", "log1p", "logaddexp", "logaddexp2")
+_ANGLES = (
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "sinh",
+    "cosh",
+    "arccosh",
+    "arctanh",
+    "degrees",
+    "nextafter",
+)
 
 
 def install() -> None:
@@ -46,14 +71,14 @@ def install() -> None:
 
 
 def watch() -> None:
-    """Make NumPy warn as it does elsewhere; called before the first cell runs, and after all else that changes its loops."""
+    """Make NumPy warn as it does elsewhere; called once nothing else changes its loops any more."""
     try:
         import dlcourse_floats as floats  # type: ignore[import-not-found]
     except ImportError:  # outside of the worker
         return
     import numpy as np
 
-    for name in _UFUNCS:
+    for name in (*_OPERATORS, *_POWERS, *_LOGARITHMS, *_ANGLES):
         floats.ufunc(id(getattr(np, name)), name)
     for kind in (np.float32, np.float64, np.intc, np.int_, np.longlong):
         floats.scalar(id(kind), f"numpy.{kind.__name__}", np.dtype(kind).str[1:], True)
