@@ -11,7 +11,7 @@ import ipywidgets
 import pytest
 from ipywidgets.embed import embed_data
 
-from dlcourse.publishing.extension import ASSETS
+from dlcourse.publishing.extension import ASSETS, MATHJAX
 from dlcourse.publishing.live import distribution, shipping
 from dlcourse.publishing.vendor import FILES
 
@@ -193,7 +193,7 @@ def address(tmp_path_factory):
         f"""<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>Widgets</title>
         <link rel="stylesheet" href="_static/dlcourse.css"><link rel="stylesheet" href="_static/live/live.css">
         <script>window.MathJax = {{tex: {{inlineMath: [["$", "$"]]}}}}</script>
-        <script defer src="_static/mathjax/tex-chtml-full.js"></script>
+        <script defer src="_static/{MATHJAX}"></script>
         <script defer src="_static/widgets/widgets.js"></script>
         <script defer src="_static/live/live.js"></script>
         <article class="bd-article"><h1>Widgets</h1><div style="height: 400vh"></div>{saved_widgets()}{code}</article>"""
@@ -252,7 +252,6 @@ def test_saved_widgets(page):
 
 
 def test_every_cell_runs(page, running):
-    assert page.locator(".dl-error .cell").count() == 0
     assert page.wrong == []
     assert sum("manager.js" in url for url in page.asked) == 1
 
@@ -322,12 +321,13 @@ def test_button_and_error_of_its_callback(running):
 
 def test_output_areas_capture(page, running):
     cell = running["capture"]
-    area = cell.locator(".widget-output")
+    area = cell.locator(".widget-output").first
     for text in ("inside", "bolder", "caught"):
         area.get_by_text(text).first.wait_for()
     area.get_by_role("slider", name="within").wait_for()
     assert area.get_by_text("outside").count() == 0
     assert cell.get_by_text("outside").count() == 1
+    assert cell.get_by_text("cannot show").count() == 0
     assert page.evaluate("window.harmed") is None
 
 
@@ -395,9 +395,16 @@ def test_stepper_draws_when_asked(page, running):
         )
         times.append(took)
     print(f"slider to figure [ms]: {sorted(round(each) for each in times)}")
+    # On a machine of its own it is a tenth of that: benchmarks/pages.py measures it.
     assert sorted(times)[len(times) // 2] < 3_000
 
 
 def test_stop_leaves_widgets_still(page, running):
-    page.get_by_role("button", name="Stop").first.wait_for(state="attached")
+    """They show what they showed, and can no longer be moved as if somebody answered."""
+    assert page.locator(".widget-subarea[inert]").count() == 0
+    page.locator('[data-cell="11"] .cm-content').fill("while True: pass")
+    page.locator('[data-cell="11"] .cm-content').press("Shift+Enter")
+    page.get_by_role("region", name="Run this page").get_by_role("button", name="Stop").click()
+    running["stepper"].locator(".widget-subarea[inert]").wait_for()
+    assert running["stepper"].locator("svg[role=img]").is_visible()
     assert page.wrong == []

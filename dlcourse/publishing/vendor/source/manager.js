@@ -69,6 +69,11 @@ base.ErrorWidgetView.prototype.render = function () {
   this.el.replaceChildren(words);
 };
 
+// Jupyter's own shows a tooltip "null" where there is none.
+controls.DescriptionView.prototype.updateTooltip = function () {
+  if (this.label) this.label.title = this.model.get('tooltip') ?? '';
+};
+
 const MODULES = {
   '@jupyter-widgets/base': base,
   '@jupyter-widgets/controls': { ...controls, HTMLView, HTMLMathView },
