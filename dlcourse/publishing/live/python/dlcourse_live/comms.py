@@ -67,7 +67,9 @@ def plain(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if hasattr(value, "tolist"):
         return plain(value.tolist())
-    raise TypeError(f"A widget cannot hold {type(value).__name__}: expected numbers, text, lists and dictionaries.")
+    raise TypeError(
+        f"A widget cannot hold {type(value).__name__}: expected numbers, text, lists and dictionaries."
+    )
 
 
 def _connect(comm: ModuleType) -> None:
@@ -150,7 +152,9 @@ def _add(outputs: list[dict[str, Any]], message: dict[str, Any]) -> None:
     if kind == "clear":
         outputs.clear()
     elif kind == "error":
-        outputs.append({"output_type": "error", **{key: message[key] for key in ("ename", "evalue", "traceback")}})
+        outputs.append(
+            {"output_type": "error", **{key: message[key] for key in ("ename", "evalue", "traceback")}}
+        )
     elif kind == "stream":
         text = message["text"]
         if outputs and outputs[-1]["output_type"] == "stream" and outputs[-1]["name"] == message["name"]:
