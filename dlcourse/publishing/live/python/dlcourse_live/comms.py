@@ -41,12 +41,14 @@ def handle(message: channel.Message) -> None:
     content = {"comm_id": message["comm_id"], "data": message["data"], "target_name": message.get("target")}
     metadata = message.get("metadata") or {}
     whole = {"content": content, "metadata": metadata, "buffers": message.get("buffers") or []}
+    # Sockets are for kernels elsewhere.
+    socket: Any = None
     _answered = metadata.get("number")
     try:
         if message["kind"] == "open":
-            manager.comm_open(None, "", whole)
+            manager.comm_open(socket, "", whole)
         elif message["kind"] == "close":
-            manager.comm_close(None, "", whole)
+            manager.comm_close(socket, "", whole)
         elif found := manager.comms.get(message["comm_id"]):
             found.handle_msg(whole)
     finally:
