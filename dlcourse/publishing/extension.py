@@ -128,7 +128,8 @@ def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
         if not VIEW.search(body):
             needed.clear()
     if body:
-        context["body"] = lighter(body)
+        # What MyST-NB calls all of them hides what they say: whether code is shown or hidden.
+        context["body"] = lighter(body.replace(' aria-label="Toggle hidden content"', ""))
 
 
 def without_unused_scripts(tags: str) -> Markup:
