@@ -95,10 +95,16 @@ def test_a_page_says_of_hidden_checks_only_that_they_are_made(exercises):
 # --- nothing secret ---
 
 
+def bare(line):
+    """Return a line without what a file puts around it."""
+    around = ' \t",'
+    return line.strip(around).removesuffix("\\n").strip(around)
+
+
 def lines_of(body):
     """Go through the lines of a text that say something: brackets and short words occur anywhere."""
     return {
-        line for each in body.splitlines() if len(line := each.strip()) > 15 and re.search(r"\w\W+\w", line)
+        line for each in body.splitlines() if len(line := bare(each)) > 15 and re.search(r"\w\W+\w", line)
     }
 
 
@@ -162,7 +168,7 @@ def leaks(folder):
             ".inv",
             "",
         ):
-            said = {line.strip().rstrip(",").strip('"') for line in plain(content, suffix).splitlines()}
+            said = {bare(line) for line in plain(content, suffix).splitlines()}
             found += [(name, line) for line in said & secrets()]
         if suffix == ".js":  # one line is the whole file
             whole = content.decode("utf-8", errors="replace")
