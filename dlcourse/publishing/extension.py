@@ -57,6 +57,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("dlcourse.publishing.live.exercise_pages.documents")
     # After 501, where the theme adds a script that differs on each page.
     app.connect("html-page-context", drop_page_script, priority=900)
+    app.connect("html-page-context", name_folds, priority=900)
     app.connect("build-finished", ship, priority=900)
     # After all scripts are there, whose words decide.
     app.connect("build-finished", trim_styles, priority=950)
@@ -152,6 +153,21 @@ def drop_page_script(
         if "DOCUMENTATION_OPTIONS.pagename" not in (each.attributes.get("body") or "")
         and (formulas or MATHJAX not in str(each.filename))
     ]
+
+
+def name_folds(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give what folds in the list of all pages a name, which the theme leaves out."""
+    make = context["generate_toctree_html"]
+    unnamed, name = '<summary><span class="toctree-toggle"', "Show or hide the pages below"
+
+    def named(*args: Any, **options: Any) -> Any:
+        """Make the list as the theme does."""
+        made = make(*args, **options)
+        if not isinstance(made, str):
+            return made
+        return made.replace(unnamed, unnamed.replace(">", f' aria-label="{name}">', 1))
+
+    context["generate_toctree_html"] = named
 
 
 def add_notebooks(app: Sphinx, exception: Exception | None) -> None:

@@ -75,6 +75,8 @@ export function makeEditor(options: EditorOptions): Editor {
         EditorView.contentAttributes.of({
           'aria-label': options.label,
           'aria-describedby': options.keys,
+          // Can be reached without it, but not every browser counts it among what scrolls by the keyboard.
+          tabindex: '0',
           autocapitalize: 'off',
           autocorrect: 'off',
           spellcheck: 'false',
