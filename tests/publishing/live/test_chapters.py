@@ -33,11 +33,16 @@ MINUTES = 15
 
 TOLERANCE = 1e-3
 """By how much a number may differ from that of the build, relative to its size."""
-LOOSER: dict[str, float] = {}
+LOOSER = {"training/initialization": 1e-2}
 """For chapters whose networks are trained: sums in another order lead to slightly different weights."""
 
-VARYING = re.compile(r"\d ?(?:s|ms|µs)\b")
-"""Lines that tell measured times are not compared."""
+VARYING = {
+    "learning/autodiff": r"autodiff-(microseconds|value-seconds|train-seconds|single|recorded|fast)|Tensor",
+    # With these rates each step makes the last one's rounding errors grow.
+    "learning/backpropagation": r"backpropagation-(ratio|hours|seconds)|rate [12]\.0",
+}
+"""Lines, and names for glue, that no two runs have in common: measured times, and trainings that go astray."""
+TIME = re.compile(r"\d ?(?:s|ms|µs)\b")
 
 NUMBER = re.compile(r"(?<![\w.])[-−+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -108,9 +113,7 @@ def test_every_chapter_of_the_numpy_half_is_here(live_folder):
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_results_are_those_of_the_build(chromium, live_site, live_folder, name):
-    notebook = json.loads(
-        (live_folder / "_sources" / "book" / f"{name}.ipynb").read_text(encoding="utf-8")
-    )
+    notebook = json.loads((live_folder / "_sources" / "book" / f"{name}.ipynb").read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     built = [from_notebook(cell["outputs"]) for cell in cells]
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
@@ -128,14 +131,14 @@ def test_results_are_those_of_the_build(chromium, live_site, live_folder, name):
     differences = []
     for cell, (expected, _) in zip(cells, built, strict=True):
         source = "".join(cell["source"])
-        live = from_page(outputs.get(number[source], []))
         first = next(filter(None, source.splitlines()), "")
-        differences += [f"{first}: {said}" for said in compared(expected, live, LOOSER.get(name, TOLERANCE))]
-    glued = {name: text for _, given in built for name, text in given.items()}
+        live = from_page(outputs.get(number[source], []))
+        differences += [f"{first}: {said}" for said in compared(name, expected, live)]
+    glued = {key: text for _, given in built for key, text in given.items()}
     kept = page.evaluate(ASK, KEPT)
     assert kept.keys() == glued.keys()
     for key, text in glued.items():
-        differences += [f"{key}: {said}" for said in different(text, kept[key], LOOSER.get(name, TOLERANCE))]
+        differences += different(name, f"{key}: {text}", f"{key}: {kept[key]}")
     assert not differences, "\n".join(differences)
 
     steppers = page.locator(".dl-live-output .dl-stepper")
@@ -173,20 +176,18 @@ def from_notebook(outputs):
             glued[name] = "".join(data.get("application/papermill.record/text/plain", data.get("text/plain")))
         else:
             shown.append(kind_and_text(output["data"]))
-    return shown, glued
+    return joined(shown), glued
 
 
 def from_page(messages):
     """Return the same of what the worker told the page."""
     shown = []
     for message in messages:
-        if message["type"] == "stream" and shown and shown[-1][0] == message["name"]:
-            shown[-1] = (message["name"], shown[-1][1] + message["text"])
-        elif message["type"] == "stream":
+        if message["type"] == "stream":
             shown.append((message["name"], message["text"]))
         elif message["type"] == "display":
             shown.append(kind_and_text(message["data"]))
-    return shown
+    return joined(shown)
 
 
 def kind_and_text(data):
@@ -195,31 +196,46 @@ def kind_and_text(data):
     return kind, "" if kind == WIDGET else "".join(data.get("text/plain", ""))
 
 
-def compared(expected, live, tolerance):
+def joined(outputs):
+    """Put together what was printed in one go, however many messages it took."""
+    whole = []
+    for kind, text in outputs:
+        if whole and whole[-1][0] == kind and kind in ("stdout", "stderr"):
+            whole[-1] = (kind, whole[-1][1] + text)
+        else:
+            whole.append((kind, text))
+    return whole
+
+
+def compared(name, expected, live):
     """Tell how a cell's outputs differ from those of the build."""
     if [kind for kind, _ in expected] != [kind for kind, _ in live]:
         return [f"the build shows {expected}, the page {live}"]
     return [
         said
         for (_, one), (_, other) in zip(expected, live, strict=True)
-        for said in different(one, other, tolerance)
+        for said in different(name, one, other)
     ]
 
 
-def different(expected, live, tolerance):
-    """Tell in which lines texts differ: in words, or in a number by more than the tolerance."""
+def different(name, expected, live):
+    """Tell in which lines texts differ: in words, or in a number by more than the chapter's tolerance."""
     one, other = expected.splitlines(), live.splitlines()
     if len(one) != len(other):
         return [f"the build says {expected!r}, the page {live!r}"]
     return [
         f"the build says {a!r}, the page {b!r}"
         for a, b in zip(one, other, strict=True)
-        if not VARYING.search(a) and not equal(a, b, tolerance)
+        if not (
+            TIME.search(a) or re.match(VARYING.get(name, "$^"), a) or equal(a, b, LOOSER.get(name, TOLERANCE))
+        )
     ]
 
 
 def equal(one, other, tolerance):
     """Compare two lines: the same words, and numbers that are close; what is smaller than 1e-9 is noise."""
+    # A whole number has 32 bits in a browser.
+    one, other = (line.replace("int32", "int64") for line in (one, other))
     words = [" ".join(NUMBER.sub("#", line).split()) for line in (one, other)]
     numbers = [
         [float(re.sub("[,+]", "", n).replace("−", "-")) for n in NUMBER.findall(line)]
@@ -228,3 +244,12 @@ def equal(one, other, tolerance):
     return words[0] == words[1] and all(
         math.isclose(a, b, rel_tol=tolerance, abs_tol=1e-9) for a, b in zip(*numbers, strict=True)
     )
+
+
+def test_comparison_sees_what_differs():
+    assert different("", "loss 0.2500, 1,000 rows, int64", "loss  0.2501, 1,000 rows, int32") == []
+    assert different("", "loss 0.25", "loss 0.26")
+    assert different("", "loss 0.25", "cost 0.25")
+    assert different("", "1e-5 and −3", "1e-4 and −3")
+    assert different("", "1 nan", "1 2")
+    assert compared("", [("stdout", "a")], [("text", "a")])
