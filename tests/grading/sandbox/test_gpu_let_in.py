@@ -159,7 +159,9 @@ variable = os.environ.get("CUDA_VISIBLE_DEVICES")
 print(json.dumps([opened, os.path.isdir(fact), written, os.listdir("/dev"), limits, variable]))
 """
 # What runs inside is a user of its own: on some machines root alone may open /dev/fuse.
-NODE = "/dev/fuse" if os.path.exists("/dev/fuse") and os.stat("/dev/fuse").st_mode & stat.S_IWOTH else "/dev/tty"
+NODE = (
+    "/dev/fuse" if os.path.exists("/dev/fuse") and os.stat("/dev/fuse").st_mode & stat.S_IWOTH else "/dev/tty"
+)
 FACT = "/sys/devices/system/cpu"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -11,7 +13,8 @@ def agree() -> bool:
     for dtype in (np.float32, np.float64):
         x = rng.normal(size=(9, 300)).astype(dtype)
         W = rng.normal(size=(11, 300)).astype(dtype)
-        for a, b in ((x, W.T), (x[:, ::2], W[:, ::-2].T), (x[0], W.T), (W, x[1])):
+        pairs: list[tuple[Any, Any]] = [(x, W.T), (x[:, ::2], W[:, ::-2].T), (x[0], W.T), (W, x[1])]
+        for a, b in pairs:
             terms = a[..., None] * b if b.ndim > 1 else a * b
             expected = terms.sum(axis=a.ndim - 1)
             if not np.allclose(a @ b, expected, rtol=1e-4, atol=1e-4):
