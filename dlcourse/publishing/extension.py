@@ -134,8 +134,16 @@ def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
 
 
 def without_unused_scripts(tags: str) -> Markup:
-    """Leave out of a page's head what the theme loads and the book does not use."""
-    return Markup(UNUSED.sub("", tags))
+    """Leave out of a page's head what the theme loads and the book does not use, and choose the colours at once.
+
+    The theme's script for that comes last, so that a dark page would first be painted without colours.
+    """
+    return Markup(
+        UNUSED.sub("", tags).replace(
+            'localStorage.getItem("theme") || "auto"',
+            'localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
+        )
+    )
 
 
 def drop_page_script(

@@ -10,11 +10,12 @@ from pathlib import Path
 import tinycss2
 from tinycss2.ast import AtRule, Node, QualifiedRule
 
-THEMES = ("pydata-sphinx-theme.css", "sphinx-design.min.css", "mystnb.*.css")
+THEMES = ("pydata-sphinx-theme.css", "sphinx-design.min.css", "mystnb.*.css", "pygments.css")
 LATER = {"dataframe", "no-js"}
 """Classes that are in no page when it is built, and may be when it runs."""
 
 _CLASSES = re.compile(r'\bclass="([^"]*)"')
+_LIGHT = re.compile(r'html\[data-theme="?light"?\]')
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 
 
@@ -27,7 +28,9 @@ def trim(site: Path) -> None:
     known = words(site)
     for pattern in THEMES:
         for path in (site / "_static").rglob(pattern):
-            path.write_text(without_unused(path.read_text(encoding="utf-8"), known), encoding="utf-8")
+            sheet = without_unused(path.read_text(encoding="utf-8"), known)
+            # Where scripts do not run, nothing chooses: without this such a page would have no colours at all.
+            path.write_text(_LIGHT.sub("html:not([data-theme=dark])", sheet), encoding="utf-8")
 
 
 def words(site: Path) -> set[str]:
