@@ -74,6 +74,8 @@ def pressed(_):
     print("pressed", len(presses))
     if len(presses) == 2:
         1 / 0
+    while len(presses) == 3:
+        pass
 press.on_click(pressed)
 press
 """,
@@ -393,34 +395,14 @@ def test_stepper_draws_when_asked(page, running):
     handle = slide(cell, "rise")
     assert handle.get_attribute("aria-valuetext") == "1"
     cell.locator("svg[aria-label='A line that rises by 10.0. (rise r: 1)']").wait_for()
-    times = []
-    for key in ("ArrowRight", "ArrowLeft") * 4:
-        took = page.evaluate(
-            """async (key) => {
-                const cell = document.querySelector('[data-cell="10"]');
-                const handle = cell.querySelector('.noUi-handle');
-                const start = performance.now();
-                const changed = new Promise((resolve) => new MutationObserver((_, seen) => {
-                    if (cell.querySelector('svg[role=img]') !== before) { seen.disconnect(); resolve(); }
-                }).observe(cell, { childList: true, subtree: true }));
-                const before = cell.querySelector('svg[role=img]');
-                handle.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
-                await changed;
-                return performance.now() - start;
-            }""",
-            key,
-        )
-        times.append(took)
-    print(f"slider to figure [ms]: {sorted(round(each) for each in times)}")
-    # A machine that does much else at once is slow; how quick it can be, benchmarks/pages.py measures.
-    assert sorted(times)[len(times) // 2] < 8_000
+    handle.press("ArrowLeft")
+    cell.locator("svg[aria-label='A line that rises by 5.0. (rise r: 0.5)']").wait_for()
 
 
 def test_stop_leaves_widgets_still(page, running):
-    """They show what they showed, and can no longer be moved as if somebody answered."""
+    """An endless callback can be stopped. Widgets show what they showed, and cannot be moved as if somebody answered."""
     assert page.locator(".widget-subarea[inert]").count() == 0
-    page.locator('[data-cell="11"] .cm-content').fill("while True: pass")
-    page.locator('[data-cell="11"] .cm-content').press("Shift+Enter")
+    running["button"].get_by_role("button", name="Press", exact=True).click()
     page.get_by_role("region", name="Run this page").get_by_role("button", name="Stop").click()
     running["stepper"].locator(".widget-subarea[inert]").wait_for()
     assert running["stepper"].locator("svg[role=img]").is_visible()

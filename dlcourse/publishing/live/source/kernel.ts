@@ -31,6 +31,9 @@ export interface Events {
 
 type Listener = (event: never) => void;
 
+/** How long a widget's callback may take before it counts as busy, so that it can be stopped [ms]. */
+const SLOW = 1000;
+
 export class Kernel {
   state: State = 'off';
   private worker: Worker | undefined;
@@ -100,8 +103,12 @@ export class Kernel {
   comm(message: Omit<CommMessage, 'type'>): Promise<void> {
     if (this.worker === undefined) return Promise.resolve();
     const n = ++this.last;
+    const slow = setTimeout(() => this.become('busy'), SLOW);
     return new Promise((resolve) => {
-      this.idles.set(n, resolve);
+      this.idles.set(n, () => {
+        clearTimeout(slow);
+        resolve();
+      });
       this.post({ ...message, type: 'comm' }, message.buffers);
       this.post({ type: 'idle', n });
     });
@@ -167,11 +174,12 @@ export class Kernel {
         break;
       case 'done':
         this.end(message.id, message.status, message.seconds);
-        if (this.runs.size === 0) this.become('idle');
+        this.rest();
         break;
       case 'idle':
         this.idles.get(message.n)?.();
         this.idles.delete(message.n);
+        this.rest();
         break;
       case 'failed':
         this.fail(new Failure(message.reason, message.message));
@@ -186,6 +194,10 @@ export class Kernel {
         this.outputs.get(message.id)?.(message);
         this.emit('output', message);
     }
+  }
+
+  private rest(): void {
+    if (this.state === 'busy' && this.runs.size === 0 && this.idles.size === 0) this.become('idle');
   }
 
   private fail(failure: Failure): void {

@@ -71,6 +71,8 @@ export class LivePage {
       this.status.progress(line, done, all);
     });
     kernel.on('ready', () => this.status.progressDone());
+    // A widget's callback can be stopped too.
+    kernel.on('state', ({ state }) => this.status.busy(this.pending > 0 || state === 'busy'));
     kernel.on('failed', ({ reason, message }) => this.died(failure(reason, message)));
   }
 
@@ -99,7 +101,7 @@ export class LivePage {
     this.queue = result.finally(() => {
       asked.filter((view) => view.state === 'waiting').forEach((view) => view.set('notRun'));
       this.pending -= 1;
-      if (this.pending === 0) this.status.busy(false);
+      if (this.pending === 0) this.status.busy(this.kernel.state === 'busy');
     });
     return result;
   }
