@@ -24,7 +24,7 @@ RUN = """async ({ root, code }) => {
 def run_in_browser(browser, site, code):
     """Run a cell in a browser, in a Python of its own: its status, and what it printed."""
     page = browser.new_page()
-    page.goto(f"{site}/index.html")
+    page.goto(f"{site}/book/index.html")
     result = page.evaluate(RUN, {"root": f"{site}/_static/live/", "code": code})
     page.close()
     return result
