@@ -1,5 +1,6 @@
 """The whole book, built from scratch, and every page of it seen in a browser."""
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -39,8 +40,15 @@ def built(book):
 
 
 @pytest.fixture(scope="module")
-def address(built):
-    with make_server(built.folder, 0) as server:
+def folder(request):
+    """That copy; DLCOURSE_TEST_BOOK can name one that is there already."""
+    chosen = os.environ.get("DLCOURSE_TEST_BOOK")
+    return Path(chosen) if chosen else request.getfixturevalue("built").folder
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with make_server(folder, 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://{HOST}:{server.server_address[1]}"
@@ -92,9 +100,9 @@ def test_everything_was_built_and_run(built):
 
 
 @pytest.mark.parametrize("name", [*SOURCES, *EXERCISES])
-def test_page_is_whole(visit, address, built, name):
+def test_page_is_whole(visit, address, folder, name):
     page, wrong = visit(name)
-    found = weight.weights(page.asked, address, site_folder(built.folder))
+    found = weight.weights(page.asked, address, site_folder(folder))
     assert sum(found.values()) <= weight.MOST, sorted(found.items(), key=lambda each: each[1])[-8:]
     # Else they are shown when they come near.
     page.evaluate("window.dlcourseWidgets?.showAll()")
@@ -117,7 +125,7 @@ def test_page_is_whole(visit, address, built, name):
     root = page.locator("html")
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
-        assert root.get_attribute("data-theme") == theme
+        expect(root).to_have_attribute("data-theme", theme)
         for size in SIZES.values():
             page.set_viewport_size(size)
             assert root.evaluate("html => html.scrollWidth - html.clientWidth") == 0

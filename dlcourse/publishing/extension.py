@@ -141,7 +141,8 @@ def without_unused_scripts(tags: str) -> Markup:
     return Markup(
         UNUSED.sub("", tags).replace(
             'localStorage.getItem("theme") || "auto"',
-            'localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
+            '["light", "dark"].find((each) => each === document.documentElement.dataset.mode)'
+            ' || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
         )
     )
 

@@ -239,6 +239,7 @@ class Learner:
         self.wait()
 
     def wait(self):
+        self.page.keyboard.press("Shift")  # the first sign of a reader
         self.page.wait_for_selector("html[data-exercise=ready]")
 
     def answer(self, task):

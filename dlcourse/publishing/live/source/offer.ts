@@ -26,9 +26,9 @@ export function offer(root: string): void {
     const why = about.runs ? (typeof WebAssembly === 'object' ? '' : failure('wasm', '')) : words.doesNotRun(about.why);
     line.textContent = why === '' ? words.offer : `${why} `;
     if (why === '') {
-      // Answers can be written at once: an exercise has its editors before there is Python.
+      // Answers can be written before there is Python, so there is nothing to press.
       if (about.exercise === undefined) element.prepend(press);
-      else void start();
+      else whenReached(() => void start());
       noteSavedWidgets();
       return;
     }
@@ -63,4 +63,17 @@ async function load(root: string): Promise<Page> {
   const response = await fetch(new URL(`_live/${name}.json`, root), { cache: 'no-cache' });
   if (!response.ok) throw new Error(String(response.status));
   return (await response.json()) as Page;
+}
+
+// Until the reader does something, or an answer is in sight, the page of an exercise is as light as any other.
+function whenReached(then: () => void): void {
+  const events = ['scroll', 'pointerdown', 'keydown', 'focusin'];
+  const near = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && reached());
+  const reached = (): void => {
+    near.disconnect();
+    events.forEach((event) => document.removeEventListener(event, reached, true));
+    then();
+  };
+  events.forEach((event) => document.addEventListener(event, reached, { capture: true, passive: true }));
+  document.querySelectorAll('div.cell[data-role="answer"]').forEach((cell) => near.observe(cell));
 }
