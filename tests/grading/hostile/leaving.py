@@ -14,10 +14,11 @@ for folder in (".", "/tmp", "/dev/shm", "/var/tmp", os.path.expanduser("~"), "/r
         pass
 """,
         last="""
-import os
-for folder, _, names in os.walk("/"):
-    if folder.startswith(("/proc", "/sys")):
-        continue
+import os, sys
+# Programs and libraries are many files, and nobody could leave one there.
+elsewhere = {"/proc", "/sys", "/usr", "/opt", sys.prefix, sys.base_prefix}
+for folder, below, names in os.walk("/"):
+    below[:] = [name for name in below if os.path.join(folder, name) not in elsewhere]
     if "left-behind.py" in names:
         print("FOUND", folder)
 print("looked")
