@@ -129,8 +129,10 @@ def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
         if not VIEW.search(body):
             needed.clear()
     if body:
-        # What MyST-NB calls all of them hides what they say: whether code is shown or hidden.
-        context["body"] = lighter(body.replace(' aria-label="Toggle hidden content"', ""))
+        # The first hides what is seen, whether code is shown or hidden; the second no longer exists in ARIA.
+        for said in (' aria-label="Toggle hidden content"', ' role="doc-biblioentry"'):
+            body = body.replace(said, "")
+        context["body"] = lighter(body)
 
 
 def without_unused_scripts(tags: str) -> Markup:

@@ -69,7 +69,9 @@ async function load(root: string): Promise<Page> {
 function whenReached(then: () => void): void {
   const events = ['scroll', 'pointerdown', 'keydown', 'focusin'];
   const near = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && reached());
-  const reached = (): void => {
+  const reached = (event?: Event): void => {
+    // The theme scrolls its lists by itself.
+    if (event?.type === 'scroll' && event.target !== document) return;
     near.disconnect();
     events.forEach((event) => document.removeEventListener(event, reached, true));
     then();
