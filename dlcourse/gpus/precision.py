@@ -41,7 +41,8 @@ Number = TypeVar("Number", bound=np.ndarray[Any, np.dtype[Any]] | np.floating[An
 def _last_place(x: Any, exponent_bits: int, fraction_bits: int) -> Any:
     """Find the power of two that the last digit of each number counts."""
     lowest = 2 - 2 ** (exponent_bits - 1)  # the exponent of the smallest normal number
-    exponent = np.where(np.equal(x, 0), lowest, np.frexp(x)[1] - 1)
+    with np.errstate(invalid="ignore"):  # some processors complain of a signalling NaN
+        exponent = np.where(np.equal(x, 0), lowest, np.frexp(x)[1] - 1)
     return np.maximum(exponent, lowest) - fraction_bits
 
 
