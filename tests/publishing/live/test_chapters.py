@@ -89,9 +89,10 @@ sys.modules["myst_nb"].glue = glue`;
     }
   };
 """
-ALL_DONE = (
-    "(count) => said.failed.length > 0 || Object.keys(said.done).filter((id) => id > 0).length >= count"
-)
+ALL_DONE = """(count) => {
+  const done = Object.entries(said.done).filter(([id]) => id > 0);
+  return said.failed.length > 0 || done.length >= count || done.some(([, { status }]) => status === 'error');
+}"""
 FAILED = (
     "() => said.failed.concat(Object.values(said.outputs).flat().filter((each) => each.type === 'error'))"
 )
