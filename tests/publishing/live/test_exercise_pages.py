@@ -239,7 +239,8 @@ class Learner:
         self.wait()
 
     def wait(self):
-        self.page.keyboard.press("Shift")  # the first sign of a reader
+        # Editors come when an answer is in sight.
+        self.page.locator("[data-role=answer]").first.scroll_into_view_if_needed()
         self.page.wait_for_selector("html[data-exercise=ready]")
 
     def answer(self, task):
