@@ -36,7 +36,14 @@ class Firefox:
     def __enter__(self):
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
-            [self.program, "--headless", "--no-remote", "--remote-debugging-port=0", "--profile", self.profile.name],
+            [
+                self.program,
+                "--headless",
+                "--no-remote",
+                "--remote-debugging-port=0",
+                "--profile",
+                self.profile.name,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -44,7 +51,9 @@ class Firefox:
         )
         try:
             address = self._address()
-            self.socket = websocket.create_connection(f"{address}/session", timeout=START, suppress_origin=True)
+            self.socket = websocket.create_connection(
+                f"{address}/session", timeout=START, suppress_origin=True
+            )
             self.ask("session.new", capabilities={})
             self.ask("session.subscribe", events=["log.entryAdded"])
             self.page = self.ask("browsingContext.getTree")["contexts"][0]["context"]
