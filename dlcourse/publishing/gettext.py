@@ -34,6 +34,8 @@ def extract_messages(root: Path, *, on_progress: Progress = quiet) -> list[Path]
     with workshop(root) as work:
         execute(root, on_progress=on_progress)
         made = write_pages(root, work, "gettext", on_progress)
+        # What our templates say the theme says too, and has translated.
+        (made / "sphinx.pot").unlink(missing_ok=True)
         for catalogue in made.rglob("*.pot"):
             text = catalogue.read_text(encoding="utf-8")
             catalogue.write_text(PLACE.sub("#: ", text), encoding="utf-8")

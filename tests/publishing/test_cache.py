@@ -38,6 +38,7 @@ def test_renamed_file_has_another_cache(package):
 @pytest.mark.parametrize("name", ["grading/course.py", "cli/common.py", "neurons/__pycache__/neuron.pyc"])
 def test_rooms_that_no_chapter_imports_do_not_count(package, name):
     before = cache.package_hash(package)
+    (package / name).parent.mkdir(exist_ok=True)
     (package / name).write_text("CHANGED = True\n")
     assert cache.package_hash(package) == before
 
