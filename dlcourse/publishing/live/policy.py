@@ -52,10 +52,15 @@ def nginx(site: Path) -> str:
 # The hashes are those of the scripts inside the pages, so copy this file anew after each build.
 add_header {HEADER} "{policy(site)}" always;
 add_header X-Content-Type-Options nosniff always;
-add_header Cache-Control no-cache;
+# Python's files are compared with their hashes before they are used: the browser may keep them.
+set $kept no-cache;
+if ($uri ~ "/{LIVE.as_posix()}/(pyodide|python)/") {{ set $kept "max-age=31536000"; }}
+add_header Cache-Control $kept;
 include /etc/nginx/mime.types;
 types {{ text/javascript mjs; application/zip whl; }}
 gzip on;
+gzip_comp_level 6;
+gzip_vary on;
 gzip_types application/wasm application/json text/javascript application/javascript text/css image/svg+xml;
 """
 
