@@ -26,7 +26,7 @@ import pytest
 
 FIRST = ("test_readme.py", "test_exercises.py", "test_hostile.py", "test_fairness.py", "test_whole.py")
 """Files that take minutes: one that began last would keep one worker busy when the others are done."""
-LAST = ("test_chapters.py", "test_book.py")
+LAST = ("test_chapters.py", "test_book.py", "test_exercises_in_browser.py")
 """Files whose tests go to the workers one by one, so that all are done at the same time."""
 
 # What is loaded already brings what a continuous integration asks for: the same examples in each run.

@@ -78,13 +78,16 @@ class Firefox:
                     found.append(match[1])
                     there.set()
 
-        threading.Thread(target=read, daemon=True).start()
+        self.reader = threading.Thread(target=read, daemon=True)
+        self.reader.start()
         assert there.wait(START), "Firefox did not start"
         return found[0]
 
     def _end(self):
         self.process.terminate()
         self.process.wait()
+        self.reader.join()
+        self.process.stderr.close()
         self.profile.cleanup()
 
     def ask(self, method, **params):
