@@ -129,7 +129,6 @@ def test_page_is_whole(visit, address, folder, name):
             page.set_viewport_size(size)
             assert root.evaluate("html => html.scrollWidth - html.clientWidth") == 0
         page.set_viewport_size(SIZES["desktop"])
-        # All but contrast is the same in both.
     assert wrong == []
 
 
