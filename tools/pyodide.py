@@ -60,7 +60,6 @@ def main(npm: Path, carrier: Path) -> None:
     table = {
         "version": json.loads(official["package.json"])["version"],
         "info": lock["info"],
-        "lock": described("pyodide-lock.json", official["pyodide-lock.json"]),
         "carrier": {
             "requirement": f"{distribution.replace('_', '-')}=={version}",
             "sha256": hashlib.sha256(carrier.read_bytes()).hexdigest(),

@@ -41,7 +41,6 @@ FONTS = (
     "cmb10",
     "cmss10",
     "cmtt10",
-    "cmti10",
 )
 """Fonts with digits of full height among those in matplotlib's own folder, which is there without a network."""
 

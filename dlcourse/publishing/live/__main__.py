@@ -58,11 +58,11 @@ def main() -> int:
         shutil.copytree(SOURCE, work, dirs_exist_ok=True)
         try:
             (work / "node_modules").symlink_to(_installed(work))
+            shutil.copy(work / LOCK, SOURCE)
             _build(work)
         except subprocess.CalledProcessError as error:
             print(f"{Path(error.cmd[0]).name} failed; its own message is above.", file=sys.stderr)
             return 1
-        shutil.copy(work / LOCK, SOURCE)
         shutil.rmtree(FILES, ignore_errors=True)
         shutil.move(work / "files", FILES)
     record = {"source": sha256_of_source(), "files": sha256_of_files()}
@@ -112,9 +112,11 @@ def _build(work: Path) -> None:
         "run": ("run=run.ts", "--format=esm", "--splitting", "--chunk-names=chunks/[name]-[hash]"),
         "worker": ("worker=worker.ts", "--format=esm"),
     }
+    # Part of the addresses by which one script asks for another: a browser never mixes two builds.
+    version = f'--define:VERSION="{sha256_of_source()[:12]}"'
     packages: set[Path] = set()
     for name, arguments in bundles.items():
-        run("esbuild", *arguments, *BUNDLE, "--outdir=files", f"--metafile={name}.json")
+        run("esbuild", *arguments, *BUNDLE, version, "--outdir=files", f"--metafile={name}.json")
         inputs = json.loads((work / f"{name}.json").read_text(encoding="utf-8"))["inputs"]
         packages |= {npm.package_of(work / path) for path in inputs if path.startswith("node_modules")}
     (work / "files" / "LICENSES.txt").write_text(npm.licences(sorted(packages)), encoding="utf-8")

@@ -61,7 +61,6 @@ class Release:
     Attributes:
         version: its number.
         info: what its lock says of the Python inside.
-        lock: the official lock, of which pages need no more than `info`.
         core: the files of Python itself.
         wheels: the packages that the course uses, by name, each after those that it needs.
         requirement: the package of the package index that carries the release.
@@ -71,7 +70,6 @@ class Release:
 
     version: str
     info: Mapping[str, str]
-    lock: File
     core: tuple[File, ...]
     wheels: Mapping[str, File]
     requirement: str
@@ -100,7 +98,6 @@ def release() -> Release:
     return Release(
         version=table["version"],
         info=table["info"],
-        lock=File(**table["lock"]),
         core=tuple(File(**each) for each in table["core"]),
         wheels={name: File(**each) for name, each in table["wheels"].items()},
         requirement=table["carrier"]["requirement"],

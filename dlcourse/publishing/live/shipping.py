@@ -19,6 +19,7 @@ from dlcourse.publishing.live.trimming import Wheel
 LIVE = Path("_static", "live")
 PYODIDE = "pyodide/"
 PYTHON = "python/"
+LOCK = f"{PYTHON}pyodide-lock.json"
 LICENCES = Path(__file__).with_name("licences")
 START = ("numpy", "jaxtyping", "dlcourse", "dlcourse_live")
 """The wheels that every page needs before its first cell."""
@@ -75,6 +76,10 @@ def ship(site: Path) -> str:
         _put(wheel.content, target / PYTHON, wheel.file)
         _list(manifest, name, PYTHON + wheel.file, wheel.content)
     _write_licences(target / PYTHON, {}, libraries)
+    # The wheels are those of the manifest, so of the lock Python itself asks for no more than what it is.
+    lock = json.dumps({"info": dict(distribution.release().info), "packages": {}}).encode()
+    _put(lock, target, LOCK)
+    manifest["files"][LOCK] = _entry(lock)
     wheels = manifest["wheels"]
     manifest["wheels"] = {
         name: wheels[name] for name in [*START, *(each for each in wheels if each not in START)]
@@ -110,7 +115,7 @@ def _on_cdn() -> Manifest:
     """Name the files of the official distribution."""
     release = distribution.release()
     manifest = _manifest(release.address)
-    for file in (*release.files, release.lock):
+    for file in release.files:
         manifest["files"][release.address + file.name] = {"sha256": file.sha256, "size": file.size}
     manifest["wheels"] = {name: release.address + file.name for name, file in release.wheels.items()}
     return manifest
@@ -124,10 +129,6 @@ def _on_site(source: Path, target: Path) -> Manifest:
     for file in release.core:
         shutil.copyfile(source / file.name, target / file.name)
         manifest["files"][PYODIDE + file.name] = {"sha256": file.sha256, "size": file.size}
-    # The wheels are those of the manifest, so of the lock Python itself asks for no more than what it is.
-    lock = json.dumps({"info": dict(release.info), "packages": {}}).encode()
-    _put(lock, target, release.lock.name)
-    manifest["files"][PYODIDE + release.lock.name] = _entry(lock)
     wheels = _trimmed(source)
     for name, wheel in wheels.items():
         _put(wheel.content, target, wheel.file)

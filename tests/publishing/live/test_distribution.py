@@ -43,7 +43,7 @@ def release(carrier, tmp_path, monkeypatch):
         File(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in CONTENTS.items()
     )
     sha256 = hashlib.sha256(carrier.read_bytes()).hexdigest()
-    made = Release("1.0", {}, core, (core,), {"numpy": wheel}, "dlcourse-test-carrier==1.0", sha256, FOLDER)
+    made = Release("1.0", {}, (core,), {"numpy": wheel}, "dlcourse-test-carrier==1.0", sha256, FOLDER)
     monkeypatch.setattr(distribution, "release", lambda: made)
     monkeypatch.setattr(distribution, "urlopen", unreachable)
     monkeypatch.setenv("DLCOURSE_CACHE", str(tmp_path / "cache"))
@@ -162,7 +162,7 @@ def test_table_names_every_file_with_its_hash():
     assert {"pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"} == {
         file.name for file in release.core
     }
-    for file in (*release.files, release.lock):
+    for file in release.files:
         assert len(file.sha256) == 64
         assert file.size > 0
     assert release.address == f"https://cdn.jsdelivr.net/pyodide/v{release.version}/full/"

@@ -26,8 +26,7 @@ def release(tmp_path, monkeypatch):
 
     core = (file("pyodide.mjs", b"the core"),)
     wheels = {name: file(f"{name}-1-py3-none-any.whl", content) for name, content in WHEELS.items()}
-    lock = File("pyodide-lock.json", "0" * 64, 5)
-    made = Release("1.0", {"python": "3.14.0", "abi_version": "x"}, lock, core, wheels, "", "", "")
+    made = Release("1.0", {"python": "3.14.0", "abi_version": "x"}, core, wheels, "", "", "")
     monkeypatch.setattr(distribution, "release", lambda: made)
     monkeypatch.setenv("DLCOURSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(distribution.SETTING, raising=False)
@@ -51,7 +50,7 @@ def test_site_holds_each_file_of_its_manifest(release, site):
     assert set(manifest["wheels"].values()) <= set(manifest["files"])
     assert list(manifest["wheels"])[: len(manifest["start"])] == manifest["start"]
     assert {name for asked in manifest["needs"].values() for name in asked} <= set(manifest["wheels"])
-    lock = json.loads((live / "pyodide" / "pyodide-lock.json").read_text())
+    lock = json.loads((live / "python" / "pyodide-lock.json").read_text())
     assert lock == {"info": dict(release.info), "packages": {}}
 
 
@@ -88,7 +87,7 @@ def test_without_pyodide_the_manifest_names_the_official_distribution(release, s
     manifest = shipping.read_manifest(site)
     assert manifest["core"] == release.address
     assert manifest["wheels"]["numpy"] == release.address + release.wheels["numpy"].name
-    for file in (*release.files, release.lock):
+    for file in release.files:
         assert manifest["files"][release.address + file.name] == {"sha256": file.sha256, "size": file.size}
     assert not (site / shipping.LIVE / "pyodide").exists()
     assert (site / shipping.LIVE / manifest["wheels"]["dlcourse"]).is_file()

@@ -7,12 +7,12 @@
 /** NumPy's number of the type float32; the other type is float64. */
 const FLOAT: i32 = 11;
 
-/** Return the place of the first number that is infinite or none at all, or `count`. */
-export function unusual(type: i32, address: usize, step: i32, count: i32): i32 {
-  return type == FLOAT ? first<f32>(address, step, count) : first<f64>(address, step, count);
+/** Return the place of the first number that is infinite or none at all (or 0, where `zeros` asks for that), or `count`. */
+export function unusual(type: i32, address: usize, step: i32, count: i32, zeros: bool): i32 {
+  return type == FLOAT ? first<f32>(address, step, count, zeros) : first<f64>(address, step, count, zeros);
 }
 
-function first<T extends number>(address: usize, step: i32, count: i32): i32 {
+function first<T extends number>(address: usize, step: i32, count: i32, zeros: bool): i32 {
   const size = <i32>sizeof<T>();
   let k: i32 = 0;
   if (step == size) {
@@ -28,11 +28,14 @@ function first<T extends number>(address: usize, step: i32, count: i32): i32 {
       const ab = v128.add<T>(v128.sub<T>(a, a), v128.sub<T>(b, b));
       const cd = v128.add<T>(v128.sub<T>(c, c), v128.sub<T>(d, d));
       if (!v128.all_true<i32>(v128.eq<T>(v128.add<T>(ab, cd), zero))) break;
+      if (!zeros) continue;
+      const none = v128.or(v128.eq<T>(a, zero), v128.eq<T>(b, zero));
+      if (v128.any_true(v128.or(none, v128.or(v128.eq<T>(c, zero), v128.eq<T>(d, zero))))) break;
     }
   }
   for (; k < count; k++) {
     const x = load<T>(address + <usize>(k * step));
-    if (x - x != <T>0) return k;
+    if (x - x != <T>0 || (zeros && x == <T>0)) return k;
   }
   return count;
 }

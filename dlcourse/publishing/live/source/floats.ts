@@ -84,7 +84,7 @@ interface Emscripten {
 
 /** finite.ts. */
 interface Finite {
-  unusual(type: number, address: number, step: number, count: number): number;
+  unusual(type: number, address: number, step: number, count: number, zeros?: boolean): number;
 }
 
 /** An inner loop, with what there is to know about it. */
@@ -159,6 +159,15 @@ export function install(pyodide: Pick<Pyodide, '_module' | 'registerJsModule'>):
     return (k) => numbers[start + k * stride]!;
   }
 
+  /** Copy some numbers. */
+  function numbersAt(type: number, address: number, step: number, count: number): Floats {
+    const numbers = memory(type);
+    const start = address >>> shift(type);
+    const stride = step >> shift(type);
+    if (stride === 1) return numbers.slice(start, start + count);
+    return Float64Array.from({ length: count }, (_, k) => numbers[start + k * stride]!);
+  }
+
   /** Return the worst sort of some numbers. */
   function worst(type: number, address: number, step: number, count: number): number {
     const at = reader(type, address, step);
@@ -180,9 +189,8 @@ export function install(pyodide: Pick<Pyodide, '_module' | 'registerJsModule'>):
     for (let i = 0; i < n; i++) {
       const type = inputs[i]!;
       if (pointer(args, i) !== place || !floating(type)) continue;
-      if (pole !== DECIDES[i] && unusual(type, place, signed(steps, i), held) === held) continue;
-      const at = reader(type, place, signed(steps, i));
-      const copy = Float64Array.from({ length: held }, (_, k) => at(k));
+      if (unusual(type, place, signed(steps, i), held, pole === DECIDES[i]) === held) continue;
+      const copy = numbersAt(type, place, signed(steps, i), held);
       (kept ??= [])[i] = (k) => copy[k]!;
     }
     loop(args, sizes, steps, data);

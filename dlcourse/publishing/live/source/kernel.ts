@@ -151,7 +151,7 @@ export class Kernel {
   private launch(): Worker {
     let worker: Worker;
     try {
-      worker = new Worker(new URL('worker.js', this.root), { type: 'module', name: 'Python' });
+      worker = new Worker(new URL(`worker.js?v=${VERSION}`, this.root), { type: 'module', name: 'Python' });
     } catch (error) {
       throw new Failure('worker', String(error));
     }

@@ -45,7 +45,7 @@ export function offer(root: string): void {
     try {
       page = page.catch(() => load(root));
       const about = await page;
-      const address = new URL('_static/live/run.js', root).href;
+      const address = new URL(`_static/live/run.js?v=${VERSION}`, root).href;
       const { run } = (await import(address)) as typeof import('./run');
       await run(about, root, element);
     } catch {

@@ -54,7 +54,7 @@ export class Site {
       compiled.catch(() => {});
     });
     const library = get('python_stdlib.zip');
-    const lock = get('pyodide-lock.json');
+    const lock = this.downloads.get('python/pyodide-lock.json');
     const modules = Promise.all(['pyodide.mjs', 'pyodide.asm.mjs'].map((name) => this.module(core + name)));
     const first = wheelsFor(this.manifest.start, this.manifest);
     const wheels = Promise.all(first.map((name) => this.wheel(name)));
