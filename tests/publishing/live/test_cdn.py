@@ -73,6 +73,5 @@ def test_page_runs_with_the_official_distribution(chromium, site):
 
 def test_page_says_so_when_the_distribution_does_not_answer(chromium, site):
     page = open_chapter(chromium, site, lambda route: route.abort())
-    expect(page.locator(STATUS)).to_contain_text("could not be downloaded")
-    expect(page.get_by_role("button", name="Run this page")).to_be_enabled()
+    expect(page.locator(STATUS)).to_contain_text("could not be loaded: try again")
     page.context.close()

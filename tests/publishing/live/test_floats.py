@@ -21,6 +21,14 @@ def changed(x, how, y):
     return x
 
 
+def into(x, y, step=1):
+    # Quotients are written in the place of their divisors.
+    y = np.repeat(y, step)[::step]
+    np.divide(x, y, out=y)
+
+
+many = np.ones(40)
+many[20] = 0
 for case in '''
 np.exp(1e3 * one); np.exp(bad); np.exp(1e3); np.exp(np.float64(1e3)); np.exp(one.astype("f") * 100)
 np.cosh(big)
@@ -42,6 +50,8 @@ changed(one, "/=", zero); changed(bad, "/=", zero); changed(bad, "-=", bad); cha
 changed(zero, "**=", -1.0)
 changed(bad, "*=", 2.0); np.divide(one, zero, out=one.copy(), where=zero > 0)
 np.reciprocal(zero, out=zero.copy())
+into(one, zero); into(one, one); into(one, bad); into(big, 1e-10 * one); into(1.0, many); into(1.0, many, 2)
+into(many.astype("f"), many[::-1].astype("f")); into(1.0, many + 1, 2)
 square @ square; square @ square[0]; np.inf * square @ one[:2]; np.full((2, 2), np.nan) @ square
 np.full((2, 2), np.inf) @ np.zeros((2, 2))
 np.float64(1) / 0; 1 / np.float64(0); np.float64(0) / 0.0; np.float64(1e308) * 10
