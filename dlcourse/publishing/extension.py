@@ -169,14 +169,14 @@ def drop_page_script(
 def name_folds(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Give what folds in the list of all pages a name, which the theme leaves out."""
     make = context["generate_toctree_html"]
-    unnamed, name = '<summary><span class="toctree-toggle"', "Show or hide the pages below"
 
     def named(*args: Any, **options: Any) -> Any:
         """Make the list as the theme does."""
         made = make(*args, **options)
-        if not isinstance(made, str):
-            return made
-        return made.replace(unnamed, unnamed.replace(">", f' aria-label="{name}">', 1))
+        for fold in made.select("li > a + details > summary"):
+            page = fold.parent.parent.a.get_text()
+            fold["aria-label"] = f"Pages in {page}"
+        return made
 
     context["generate_toctree_html"] = named
 
