@@ -62,7 +62,10 @@ def visit(chromium, address):
     contexts = []
 
     def open_page(name):
-        context = chromium.new_context(viewport=SIZES["desktop"], color_scheme="light")
+        # What fades from light to dark would be looked at half way.
+        context = chromium.new_context(
+            viewport=SIZES["desktop"], color_scheme="light", reduced_motion="reduce"
+        )
         contexts.append(context)
         page, wrong = context.new_page(), []
         page.asked = []

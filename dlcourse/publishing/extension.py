@@ -129,9 +129,10 @@ def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
         if not VIEW.search(body):
             needed.clear()
     if body:
-        # The first hides what is seen, whether code is shown or hidden; the second no longer exists in ARIA.
-        for said in (' aria-label="Toggle hidden content"', ' role="doc-biblioentry"'):
-            body = body.replace(said, "")
+        # It hides what is seen, whether code is shown or hidden.
+        body = body.replace(' aria-label="Toggle hidden content"', "")
+        # The one no longer exists in ARIA; the other is what a list needs.
+        body = body.replace(' role="doc-biblioentry"', ' role="listitem"')
         context["body"] = lighter(body)
 
 
