@@ -129,9 +129,10 @@ def add_to_page(app: Sphinx, pagename: str, template: str, context: dict[str, An
         if not VIEW.search(body):
             needed.clear()
     if body:
-        # The first hides what is seen, whether code is shown or hidden; the second no longer exists in ARIA.
-        for said in (' aria-label="Toggle hidden content"', ' role="doc-biblioentry"'):
-            body = body.replace(said, "")
+        # It hides what is seen, whether code is shown or hidden.
+        body = body.replace(' aria-label="Toggle hidden content"', "")
+        # The one no longer exists in ARIA; the other is what a list needs.
+        body = body.replace(' role="doc-biblioentry"', ' role="listitem"')
         context["body"] = lighter(body)
 
 
@@ -169,14 +170,14 @@ def drop_page_script(
 def name_folds(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Give what folds in the list of all pages a name, which the theme leaves out."""
     make = context["generate_toctree_html"]
-    unnamed, name = '<summary><span class="toctree-toggle"', "Show or hide the pages below"
 
     def named(*args: Any, **options: Any) -> Any:
         """Make the list as the theme does."""
         made = make(*args, **options)
-        if not isinstance(made, str):
-            return made
-        return made.replace(unnamed, unnamed.replace(">", f' aria-label="{name}">', 1))
+        for fold in made.select("li > a + details > summary"):
+            page = fold.parent.parent.a.get_text()
+            fold["aria-label"] = f"Pages in {page}"
+        return made
 
     context["generate_toctree_html"] = named
 
