@@ -58,7 +58,7 @@ def draw(slope=1.0):
     plt.plot(x, slope * x)
     plt.show()"""
 SAID = "weights [2. 2.] bias -1.0"
-WAIT = 180_000  # ms
+WAIT = 120_000  # ms
 MOVES = 3
 PACKED = {".woff2", ".woff", ".whl", ".zip", ".png", ".gz"}
 FLAGS = [
@@ -95,7 +95,7 @@ OURS = "dlcourse"
 FIRST, SLIDER, SENT = "button to first result", "slider to new figure", "sent on the first visit"
 SECOND, SENT_AGAIN = "second visit: button to first result", "sent on the second visit"
 PAINT, WEIGHT = "a chapter: first paint", "a chapter: weight before anything is pressed"
-CHAPTER_FIRST, CHAPTER_SLIDER = "a chapter: button to first result", "a chapter: slider to new figure"
+CHAPTER_RUN, CHAPTER_SLIDER = "a chapter: button to all cells run", "a chapter: slider to new figure"
 
 
 class Goal(NamedTuple):
@@ -114,7 +114,7 @@ CASES = {
     SENT_AGAIN: Goal("B", 0),
     PAINT: Goal("s", 1.0),
     WEIGHT: Goal("B", 400e3),
-    CHAPTER_FIRST: Goal("s"),
+    CHAPTER_RUN: Goal("s"),
     CHAPTER_SLIDER: Goal("s", 0.3),
 }
 
@@ -168,16 +168,19 @@ def served(folder: Path) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Host, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def our_site(site: Path, folder: Path) -> Path:
     """Make a site that shares all with the book's but has one page more: the program as its only cell."""
-    for path in site.iterdir():
+    (folder / "_live").mkdir()
+    for path in (*site.iterdir(), *(site / "_live").iterdir()):
         if path.name != "_live":
-            (folder / path.name).symlink_to(path)
+            (folder / path.relative_to(site)).symlink_to(path)
     about = {
         "page": "program",
         "title": "Program",
@@ -187,7 +190,6 @@ def our_site(site: Path, folder: Path) -> Path:
         "digest": "0" * 16,
     }
     cell = {"n": 0, "source": CODE, "tags": [], "shown": True, "kind": "code"}
-    (folder / "_live").mkdir()
     (folder / "_live" / "program.json").write_text(json.dumps({**about, "cells": [cell]}))
     styles = "".join(
         f'<link rel="stylesheet" href="_static/{name}">'
@@ -262,8 +264,10 @@ def browser(playwright: Playwright, profile: str) -> Iterator[BrowserContext]:
     context = playwright.chromium.launch_persistent_context(
         profile, executable_path=executable, args=FLAGS, viewport={"width": 1280, "height": 1000}
     )
-    yield context
-    context.close()
+    try:
+        yield context
+    finally:
+        context.close()
 
 
 def reader(playwright: Playwright, way: Way, address: str) -> dict[str, float]:
@@ -289,14 +293,13 @@ def chapter(playwright: Playwright, address: str) -> dict[str, float]:
         weight = Host.sent
         began = time.perf_counter()
         page.locator(".dl-live .dl-start").click()
-        page.locator(".dl-live-output").first.wait_for(timeout=WAIT)
-        seconds = time.perf_counter() - began
         page.locator(".dl-live > [role=status]").get_by_text("Done").wait_for(timeout=WAIT)
+        seconds = time.perf_counter() - began
         moves = [float(page.evaluate(STEP)) for _ in range(MOVES)]
     return {
         PAINT: paint / 1000,
         WEIGHT: weight,
-        CHAPTER_FIRST: seconds,
+        CHAPTER_RUN: seconds,
         CHAPTER_SLIDER: statistics.median(moves),
     }
 

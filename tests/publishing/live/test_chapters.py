@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 from pathlib import Path
 
@@ -15,32 +14,29 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 # Those that take longest come first, so that all workers are done at the same time.
 CHAPTERS = (
-    "introduction/features",
-    "training/generalization",
-    "training/regularization",
-    "training/normalization",
-    "training/optimizers",
     "training/evaluation",
+    "training/regularization",
+    "training/generalization",
+    "introduction/features",
+    "training/optimizers",
     "training/initialization",
-    "learning/gradient_descent",
-    "learning/loss",
+    "training/normalization",
     "learning/backpropagation",
+    "learning/loss",
+    "learning/gradient_descent",
     "learning/autodiff",
     "neurons/activation",
     "neurons/network",
     "neurons/neuron",
 )
-RUN = (
-    CHAPTERS
-    if os.environ.get("DLCOURSE_CHAPTERS") == "all"
-    else ("introduction/features", "learning/backpropagation")
-)
-"""Those that each run of the tests looks at: all of them take an hour. `DLCOURSE_CHAPTERS=all` runs every one."""
 MINUTES = 25
 
 TOLERANCE = 1e-3
 """By how much a number may differ from that of the build, relative to its size."""
 LOOSER = {
+    "training/generalization": 2e-2,
+    # Rates at which the networks only just hold together: another order of a sum, another network.
+    "training/normalization": 1e-1,
     "training/initialization": 1e-2,
     "training/regularization": 1e-2,
     "training/optimizers": 3e-2,
@@ -49,6 +45,7 @@ LOOSER = {
 """For chapters whose networks are trained: sums in another order lead to slightly different weights."""
 
 VARYING = {
+    "training/normalization": r"normalization-(count|rates-figure)",
     "learning/autodiff": r"autodiff-(microseconds|value-seconds|train-seconds|single|recorded|fast)|Tensor|by hand",
     # With these rates each step makes the last one's rounding errors grow.
     "learning/backpropagation": r"backpropagation-(ratio|hours|seconds)|rate [12]\.0",
@@ -128,7 +125,7 @@ def test_every_chapter_of_the_numpy_half_is_here(live_folder):
     assert pages_with_cells == set(CHAPTERS)
 
 
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize("name", CHAPTERS)
 def test_results_are_those_of_the_build(chromium, live_site, live_folder, name):
     notebook = json.loads((live_folder / "_sources" / "book" / f"{name}.ipynb").read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
