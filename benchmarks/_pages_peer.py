@@ -1,7 +1,7 @@
 """The peer of pages.py: a page whose button starts the same program by JupyterLite, with the same Pyodide.
 
-JupyterLite wants another Sphinx than the book, so it has an environment of its own, in the user's cache. Packages that are
-in no release of Pyodide are on the site, as ours are: no other host is asked.
+JupyterLite wants another Sphinx than the book, so it has an environment of its own, in the user's cache. Packages that
+are in no release of Pyodide are on the site, as ours are: no other host is asked.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
 In headless Chromium, in turn: a reader with a new profile opens a page and presses its button; a program imports the
 course, prints, and shows a slider with a figure that Python draws; the slider is moved; then the browser is closed, and
 the reader comes back. The peer is the same program on a page of jupyterlite-sphinx, with the button that runs it at once
-and the same release of Pyodide. Both are served from this machine, gzipped; a browser has to ask whether what it keeps is
-still right; no other host can be reached. Equal results are asserted before anything is timed. Then a chapter of the book:
-its weight and first paint before anything is pressed, its first result, and its slider.
+and the same release of Pyodide. Both are served from this machine, gzipped; a browser has to ask whether what it keeps
+is still right; no other host can be reached. Equal results are asserted before anything is timed. Then a chapter of the
+book: its weight and first paint before anything is pressed, the run of all its cells, and its slider.
 
 The site is the one that `dlcourse build` made. The peer's is built the first time, into the user's cache.
 """
@@ -29,7 +29,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,7 +125,7 @@ class Host(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     sent = 0
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Send a file, or say that it has not changed."""
         path = Path(self.translate_path(self.path))
         if path.is_dir():
@@ -152,7 +152,7 @@ class Host(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _packed(path: Path) -> tuple[bytes, str, bool]:
     """Return what is sent of a file, its tag, and whether it is gzipped."""
     content = path.read_bytes()
