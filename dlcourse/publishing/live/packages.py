@@ -19,6 +19,8 @@ PACKAGE = Path(dlcourse.__file__).parent
 LIVE = Path(__file__).parent / "python" / "dlcourse_live"
 ROOMS = ("checks", "data", "figures", "introduction", "learning", "neurons", "training")
 """The NumPy half: what needs nothing beyond NumPy, matplotlib and ipywidgets."""
+DATA = "dlcourse_data_"
+"""How the names of wheels begin that hold a large data set each."""
 
 ALONGSIDE = 20_000  # a data set larger than this [bytes] is a wheel of its own
 _AT_START = ("jaxtyping", "wadler_lindig")
@@ -47,7 +49,7 @@ def course() -> dict[str, Wheel]:
     live = {f"dlcourse_live/{path.relative_to(LIVE).as_posix()}": path for path in _tree(LIVE)}
     wheels["dlcourse_live"] = _own("dlcourse_live", live)
     for name, path in apart.items():
-        key = f"dlcourse_data_{PurePosixPath(name).stem}"
+        key = f"{DATA}{PurePosixPath(name).stem}"
         wheels[key] = _own(key, {name: path})
     return wheels
 
@@ -82,7 +84,7 @@ def needs() -> dict[str, list[str]]:
         text = path.read_text(encoding="utf-8")
         for file, stem in readers.items():
             if f'"{file}"' in text:
-                table.setdefault(module, []).append(f"dlcourse_data_{stem}")
+                table.setdefault(module, []).append(f"{DATA}{stem}")
     for module, path in known.items():
         if module == "dlcourse.data":
             continue  # it imports the modules of all data sets, each of which reads its file when asked

@@ -84,8 +84,7 @@ def trimmed(name: str, file: str, content: bytes) -> dict[str, Wheel]:
     Returns:
         The wheel; beside matplotlib, the fonts that only some pages use as ``matplotlib_fonts``.
     """
-    with zipfile.ZipFile(io.BytesIO(content)) as wheel:
-        entries = {each: wheel.read(each) for each in wheel.namelist() if not each.endswith("/")}
+    entries = files_in(content)
     dropped = (*BALLAST, *_DROPPED.get(name, "").split())
     kept = {entry: data for entry, data in entries.items() if not matches(entry, dropped)}
     if name != "matplotlib":
@@ -110,6 +109,16 @@ def _listed(fonts: bytes, there: Iterable[str]) -> bytes:
     for kind in ("afmlist", "ttflist"):
         table[kind] = [each for each in table[kind] if f"matplotlib/mpl-data/{each['fname']}" in names]
     return json.dumps(table).encode()
+
+
+def files_in(content: bytes) -> dict[str, bytes]:
+    """Read the files in a zip archive, by their names in it.
+
+    Args:
+        content: the archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

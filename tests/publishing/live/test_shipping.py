@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from dlcourse.publishing.live import distribution, shipping, trimming
+from dlcourse.publishing.live import bytecode, distribution, shipping, trimming
 from dlcourse.publishing.live.distribution import File, Release
 
 WHEELS = {
@@ -30,6 +30,7 @@ def release(tmp_path, monkeypatch):
     monkeypatch.setattr(distribution, "release", lambda: made)
     monkeypatch.setenv("DLCOURSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(distribution.SETTING, raising=False)
+    monkeypatch.setattr(bytecode, "compiled", lambda source, archives: dict(archives))
     return made
 
 
@@ -76,6 +77,32 @@ def test_trimmed_wheels_are_kept_and_checked(release, site, monkeypatch):
     shipping.ship(site)
     assert asked == list(WHEELS)
     assert shipping.read_manifest(site) == before
+
+
+def test_what_was_compiled_is_shipped(release, site, monkeypatch):
+    asked = []
+
+    def compiled(source, archives):
+        asked.extend(archives)
+        return dict.fromkeys(archives, b"compiled")
+
+    monkeypatch.setattr(bytecode, "compiled", compiled)
+    assert shipping.ship(site) == ""
+    manifest, live = shipping.read_manifest(site), site / shipping.LIVE
+    for name in ("numpy", "jaxtyping", "dlcourse_live"):
+        assert (live / manifest["wheels"][name]).read_bytes() == b"compiled"
+    assert (live / manifest["wheels"]["dlcourse"]).read_bytes() != b"compiled"
+    assert not any(name.startswith(("dlcourse-", "dlcourse_data")) for name in asked)
+    assert manifest["files"][manifest["wheels"]["numpy"]]["sha256"] == hashlib.sha256(b"compiled").hexdigest()
+
+
+def test_site_without_bytecode_says_so(release, site, monkeypatch):
+    def compiled(source, archives):
+        raise bytecode.NotCompiledError("Node was not found")
+
+    monkeypatch.setattr(bytecode, "compiled", compiled)
+    assert shipping.ship(site) == "Pages that run start more slowly than they could (Node was not found)."
+    assert (site / shipping.LIVE / shipping.read_manifest(site)["wheels"]["numpy"]).is_file()
 
 
 def test_without_pyodide_the_manifest_names_the_official_distribution(release, site, monkeypatch):
