@@ -79,6 +79,44 @@ Broken()""",
     "glue": "from myst_nb import glue\nglue('name', 3)",
     "figure": "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('drawn');",
     "figure value": "from matplotlib.figure import Figure\nf = Figure()\nf.subplots()\nf",
+    "figures cut out": """
+import io
+import numpy as np
+from dlcourse_live import formats
+
+
+def outside():
+    plt.plot([1, 2, 3], label="a")
+    plt.legend(bbox_to_anchor=(1.05, 1))
+
+
+def far():
+    plt.text(1.2, 1.1, "far away")
+
+
+def image():
+    plt.imshow(np.eye(5))
+    plt.colorbar()
+
+
+def turned():
+    plt.xticks([0, 1], ["a long label", "another long one"], rotation=45)
+
+
+def grid():
+    plt.subplots(2, 2, layout="constrained")
+
+
+for draw in (outside, far, image, turned, grid):
+    plt.close("all")
+    draw()
+    shown = formats._figure(plt.gcf())
+    plt.close("all")
+    draw()
+    expected = io.BytesIO()
+    plt.savefig(expected, bbox_inches="tight", dpi="figure")
+    assert shown == expected.getvalue(), draw
+plt.close("all")""",
     "displays": "for i in range(3000): display(i)",
     "capture": """
 from dlcourse_live import boot
@@ -221,6 +259,10 @@ def test_figures(messages):
     assert printed["text"] == "drawn\n"
     for message in (figure, *messages["figure value"]):
         assert message["data"]["image/png"].startswith("iVBOR")
+
+
+def test_figures_are_cut_out_as_in_a_notebook(told):
+    assert told["figures cut out"]["status"] == "ok", told["figures cut out"]["messages"]
 
 
 def test_outputs_can_be_captured(messages):

@@ -67,7 +67,7 @@ export class LivePage {
     this.edits.restore();
     kernel.on('progress', ({ stage, text, done, all }) => {
       const line =
-        stage === 'download' ? words.downloading(done, all) : stage === 'start' ? words.starting : words.unpacking(text);
+        stage === 'download' ? words.downloading(done, all) : stage === 'start' ? words.starting : words.unpacking(text.replace(/-.*/, ''));
       this.status.progress(line, done, all);
     });
     kernel.on('ready', () => this.status.progressDone());

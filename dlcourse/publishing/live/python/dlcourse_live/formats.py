@@ -127,8 +127,13 @@ def _figure(value: object) -> bytes | None:
 
     if not value.axes and not value.lines:
         return None
+    box: Any = "tight"
+    if value.get_layout_engine() is None and hasattr(value.canvas, "get_renderer"):
+        # The same box. To find it, "tight" draws the figure once more, for which only a layout engine has a use.
+        padding = sys.modules["matplotlib"].rcParams["savefig.pad_inches"]
+        box = value.get_tightbbox(value.canvas.get_renderer()).padded(padding)
     target = BytesIO()
-    value.savefig(target, format="png", bbox_inches="tight", dpi="figure")
+    value.savefig(target, format="png", bbox_inches=box, dpi="figure")
     return target.getvalue()
 
 
