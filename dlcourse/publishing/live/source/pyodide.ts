@@ -22,6 +22,7 @@ export interface Overflow extends PyProxy {
 
 export interface Pyodide {
   pyimport(name: string): unknown;
+  runPython(code: string): unknown;
   toPy(value: unknown): unknown;
   unpackArchive(bytes: Uint8Array, format: string): void;
   registerJsModule(name: string, module: object): void;
@@ -78,6 +79,8 @@ export class Site {
     };
     const loading = fromCheckedFiles(module, await this.either(library, checked), () => loadPyodide(options));
     this.pyodide = await this.either(loading, checked);
+    // Each wheel that is unpacked makes importers forget what they know: this one would read its whole table again.
+    this.pyodide.runPython('import zipimport; zipimport.zipimporter.invalidate_caches = lambda self: None');
     await wheels;
     for (const name of first) this.unpack(name);
     return this.pyodide;
