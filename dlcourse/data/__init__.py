@@ -3,9 +3,14 @@
 ``NOTICE.md`` in this folder states source, licence and changes of every file.
 """
 
-from dlcourse.data import animals, digits, fields, microscopy, shuttle, spoken_digits, weather
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from dlcourse.data.fetch import FetchError
 from dlcourse.data.split import Split
+
+if TYPE_CHECKING:
+    from dlcourse.data import animals, digits, fields, microscopy, shuttle, spoken_digits, weather
 
 __all__ = [
     "FetchError",
@@ -18,3 +23,10 @@ __all__ = [
     "spoken_digits",
     "weather",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a loader when it is first named: in a browser, its data are then downloaded."""
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

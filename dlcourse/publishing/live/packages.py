@@ -87,7 +87,7 @@ def needs() -> dict[str, list[str]]:
                 table.setdefault(module, []).append(f"{DATA}{stem}")
     for module, path in known.items():
         if module == "dlcourse.data":
-            continue  # it imports the modules of all data sets, each of which reads its file when asked
+            continue  # it names the modules of all data sets, and imports one when asked for it
         asked = imported(path.read_text(encoding="utf-8"), module, is_package=path.name == "__init__.py")
         table[module] = [*table.get(module, ()), *asked]
     wheels = {name: sorted(_wheels_of(name, table, set())) for name in sorted(table)}

@@ -32,16 +32,14 @@ class NotCompiledError(PublishingError):
 
 
 def compiled(source: Path, archives: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Put bytecode into archives, for the modules that a page imports at its start.
-
-    Wheels then hold it in the place of the source, which nobody reads in a browser; Python's own library holds both.
+    """Put bytecode in the place of source, for the modules that a page imports at its start.
 
     Args:
         source: the folder of the release, from `distribution.obtain`; what was made is kept there.
         archives: Python's own library and wheels, by file name.
 
     Returns:
-        The same archives, with bytecode in them.
+        The same archives, with bytecode in them. They are hardly larger, since no source stands beside it.
 
     Raises:
         NotCompiledError: if Node is not there, or could not do it.
@@ -96,7 +94,6 @@ def _compiled(source: Path, archives: Mapping[str, bytes], work: Path) -> dict[s
         for path in (work / "out" / name).rglob("*.pyc"):
             entry = path.relative_to(work / "out" / name).as_posix()
             files[entry] = path.read_bytes()
-            if name.endswith(".whl"):
-                del files[entry.removesuffix("c")]
+            del files[entry.removesuffix("c")]
         made[name] = zipped(files)
     return made
