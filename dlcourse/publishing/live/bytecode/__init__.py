@@ -44,7 +44,7 @@ def compiled(source: Path, archives: Mapping[str, bytes]) -> dict[str, bytes]:
     Raises:
         NotCompiledError: if Node is not there, or could not do it.
     """
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in (RUN, INSIDE)))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in (RUN, INSIDE, Path(__file__))))
     for name, content in sorted(archives.items()):
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     kept = source / f"compiled-{digest.hexdigest()[:16]}.zip"
