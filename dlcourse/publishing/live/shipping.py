@@ -88,12 +88,12 @@ def ship(site: Path) -> str:
     lock = json.dumps({"info": dict(distribution.release().info), "packages": {}}).encode()
     _put(lock, target, LOCK)
     manifest["files"][LOCK] = _entry(lock)
-    wheels = manifest["wheels"]
+    addresses = manifest["wheels"]
     manifest["wheels"] = {
-        name: wheels[name] for name in [*START, *(each for each in wheels if each not in START)]
+        name: addresses[name] for name in [*START, *(each for each in addresses if each not in START)]
     }
     manifest["needs"] = {
-        name: [each for each in asked if each in wheels] for name, asked in packages.needs().items()
+        name: [each for each in asked if each in addresses] for name, asked in packages.needs().items()
     }
     (target / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return said

@@ -34,16 +34,16 @@ IN, OUT, HERE = Path("/work/in"), Path("/work/out"), Path.cwd()
 ZIP = f"/lib/python{sys.version_info.major}{sys.version_info.minor}.zip/"
 
 
-async def main():
+async def main() -> None:
     """Run the page, and compile the modules that are there then."""
-    owner = {}
+    owner: dict[str, str] = {}
     for wheel in IN.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(HERE)
             owner |= dict.fromkeys(archive.namelist(), wheel.name)
-    from dlcourse_live import boot
+    from dlcourse_live import boot  # type: ignore[import-not-found]  # it lies in a wheel
 
-    said = []
+    said: list[object] = []
     out = sys.stdout, sys.stderr
     boot.start(said.append)
     status = await boot.run_cell(1, PAGE, "page")
@@ -60,7 +60,7 @@ async def main():
                 keep(file, file, OUT / owner[entry] / f"{entry}c")
 
 
-def keep(source, name, target):
+def keep(source: str, name: str, target: Path) -> None:
     """Compile a file; that the bytecode is right is known, so nobody compares it with the source again."""
     target.parent.mkdir(parents=True, exist_ok=True)
     compile(
