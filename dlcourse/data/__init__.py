@@ -30,3 +30,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the loaders too, whether imported yet or not."""
+    return sorted({*globals(), *__all__})
